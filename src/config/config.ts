@@ -1,0 +1,45 @@
+import type { Entity } from '../entities/entity.ts';
+
+/** The shipped static model, or a folder in Model2Vec format. */
+export interface StaticProviderConfig {
+  kind: 'static';
+  /** Absolute folder; null is the model that ships with vecpipe. */
+  model: string | null;
+}
+
+/** Grows by one member for each kind of provider. */
+export type ProviderConfig = StaticProviderConfig;
+
+export interface TenantConfig {
+  /** Name of one of `Config.providers`. */
+  provider: string;
+}
+
+/** Where a setting was taken from, for `init`, `status` and error messages. */
+export type Origin = 'flag' | 'environment' | 'file' | 'default';
+
+export type DatabaseConfig =
+  | { kind: 'postgres'; url: string; origin: Origin }
+  | { kind: 'pglite'; folder: string; origin: Origin };
+
+export type StoreConfig =
+  | { kind: 'qdrant'; url: string; apiKey: string | null; origin: Origin }
+  | { kind: 'pgvector'; origin: Origin };
+
+/** Everything a run needs to know: complete, checked, absolute paths. The only form of config inside vecpipe. */
+export interface Config {
+  /** The file it came from, or null when there is none and the defaults hold. */
+  file: string | null;
+  /** Absolute; relative to the config file's folder, else to the working directory. */
+  home: string;
+  database: DatabaseConfig;
+  store: StoreConfig;
+  providers: ReadonlyMap<string, ProviderConfig>;
+  /** In the order of the file. Never empty: without `tenants` there is one, `1`. */
+  tenants: ReadonlyMap<string, TenantConfig>;
+  /** False when the file names no tenants; then any `--tenant` is accepted and served like the default one. */
+  tenantsDeclared: boolean;
+  entities: ReadonlyMap<string, Entity>;
+  /** How long a worker holds a batch without renewing its lease. */
+  leaseMs: number;
+}

@@ -1,0 +1,68 @@
+/** Options of every asynchronous port method. */
+export interface CallOptions {
+  /** Aborting rejects the call with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Values that can be bound. Both adapters serialise arrays as Postgres arrays; everything else that is not a
+ * plain scalar is bound as text and cast in the SQL, so that both adapters read it the same way.
+ */
+export type BoundValue = string | number | boolean | null | readonly (string | number | boolean | null)[];
+
+export interface Column {
+  name: string;
+  /** Postgres type oid. */
+  typeId: number;
+}
+
+export interface QueryResult<Row> {
+  rows: Row[];
+  columns: Column[];
+  /** Rows that an insert, update or delete changed; 0 where it does not apply. */
+  changed: number;
+}
+
+/**
+ * Runs SQL. Result values: int8 is a number (exact up to 2^53), numeric a string, json parsed, timestamps a
+ * Date, bytea not used (encode it in SQL); everything else as text or the matching JavaScript scalar.
+ */
+export interface Queryable {
+  /**
+   * One statement with bound values.
+   * @throws {DatabaseError} when Postgres refuses it, VecpipeError `unavailable` when it cannot be reached
+   */
+  query<Row = Record<string, unknown>>(
+    sql: string,
+    values?: readonly BoundValue[],
+    options?: CallOptions,
+  ): Promise<QueryResult<Row>>;
+  /** A script of several statements without values. */
+  execute(script: string, options?: CallOptions): Promise<void>;
+}
+
+/** The opener disposes; disposal ends every connection and is idempotent. */
+export interface Database extends Queryable, AsyncDisposable {
+  readonly kind: 'postgres' | 'pglite';
+  /** Where it is, for people: no user, password or query string. */
+  readonly location: string;
+  /** True when only this process can be using the data, so that leases of others must be left-overs. */
+  readonly exclusive: boolean;
+  /**
+   * Runs `work` in one transaction; commits when it resolves, rolls back when it rejects. Never call a network
+   * service inside.
+   */
+  transaction<Result>(work: (tx: Queryable) => Promise<Result>, options?: CallOptions): Promise<Result>;
+}
+
+/** What Postgres refused, reduced to what is safe and useful to show: never the SQL, never a row's values. */
+export class DatabaseError extends Error {
+  override readonly name = 'DatabaseError';
+  /** Five-character SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html */
+  readonly sqlState: string;
+
+  constructor(message: string, sqlState: string, options?: ErrorOptions) {
+    super(message, options);
+    this.sqlState = sqlState;
+  }
+}

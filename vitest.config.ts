@@ -1,0 +1,20 @@
+import { defineConfig } from 'vitest/config';
+
+// `unit` runs beside the source with no server and no build; `full` needs `npm run build` and starts processes.
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['src/**/*.test.ts'], restoreMocks: true } },
+      {
+        test: {
+          name: 'full',
+          include: ['test/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          restoreMocks: true,
+          unstubEnvs: true,
+        },
+      },
+    ],
+  },
+});
