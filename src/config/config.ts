@@ -18,9 +18,9 @@ export interface TenantConfig {
 /** Where a setting was taken from, for `init`, `status` and error messages. */
 export type Origin = 'flag' | 'environment' | 'file' | 'default';
 
+/** The origin of an embedded database is that of its folder. */
 export type DatabaseConfig =
-  | { kind: 'postgres'; url: string; origin: Origin }
-  | { kind: 'pglite'; folder: string; origin: Origin };
+  { kind: 'postgres'; url: string; origin: Origin } | { kind: 'pglite'; folder: string; origin: Origin };
 
 export type StoreConfig =
   | { kind: 'qdrant'; url: string; apiKey: string | null; origin: Origin }
@@ -39,6 +39,7 @@ export interface Config {
   tenants: ReadonlyMap<string, TenantConfig>;
   /** False when the file names no tenants; then any `--tenant` is accepted and served like the default one. */
   tenantsDeclared: boolean;
+  /** In the order of the file; without `entities`, the ready-made ones. */
   entities: ReadonlyMap<string, Entity>;
   /** How long a worker holds a batch without renewing its lease. */
   leaseMs: number;

@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest';
+import type { Config } from './config.ts';
+import { describeChoices } from './describe-choices.ts';
+
+const DEFAULTS: Config = {
+  file: null,
+  home: '/work/.vecpipe',
+  database: { kind: 'pglite', folder: '/work/.vecpipe/pgdata', origin: 'default' },
+  store: { kind: 'pgvector', origin: 'default' },
+  providers: new Map([['static', { kind: 'static', model: null }]]),
+  tenants: new Map([['1', { provider: 'static' }]]),
+  tenantsDeclared: false,
+  entities: new Map(),
+  leaseMs: 60_000,
+};
+
+function choices(changes: Partial<Config>): string {
+  return describeChoices({ ...DEFAULTS, ...changes }, '/work').join('\n');
+}
+
+describe('describeChoices', () => {
+  it('says what holds without any setting, and why', () => {
+    expect(choices({})).toMatchInlineSnapshot(`
+      "config: no file, the defaults hold
+      database: embedded Postgres in .vecpipe/pgdata, because DATABASE_URL is not set
+      store: pgvector in the same database, because QDRANT_URL is not set
+      provider: the static model that ships with vecpipe, because no tenant is configured"
+    `);
+  });
+
+  it('names the variable that made a choice', () => {
+    expect(
+      choices({
+        database: {
+          kind: 'postgres',
+          url: 'postgres://u:hunter2@db:5432/app?password=hunter2',
+          origin: 'environment',
+        },
+        store: {
+          kind: 'qdrant',
+          url: 'http://u:hunter2@q:6333/?api-key=hunter2',
+          apiKey: 'hunter2',
+          origin: 'environment',
+        },
+      }),
+    ).toMatchInlineSnapshot(`
+      "config: no file, the defaults hold
+      database: Postgres at db:5432/app, because DATABASE_URL is set
+      store: Qdrant at http://q:6333 with an API key, because QDRANT_URL is set
+      provider: the static model that ships with vecpipe, because no tenant is configured"
+    `);
+  });
+
+  it('names the key of the file that made a choice', () => {
+    expect(
+      choices({
+        file: '/work/vecpipe.config.yaml',
+        database: { kind: 'postgres', url: 'postgres://db/app', origin: 'file' },
+        store: { kind: 'qdrant', url: 'http://q', apiKey: null, origin: 'file' },
+      }),
+    ).toMatchInlineSnapshot(`
+      "config: vecpipe.config.yaml
+      database: Postgres at db/app, because the config file gives database.url
+      store: Qdrant at http://q without an API key, because the config file gives store.url
+      provider: the static model that ships with vecpipe, because no tenant is configured"
+    `);
+  });
+
+  it('tells the tenants of each provider, counting many', () => {
+    const many = Array.from({ length: 6 }, (_, index) => [`t${index}`, { provider: 'mine' }] as const);
+    expect(
+      choices({
+        store: { kind: 'pgvector', origin: 'file' },
+        database: { kind: 'pglite', folder: '/data/pgdata', origin: 'environment' },
+        providers: new Map([
+          ['static', { kind: 'static', model: null }],
+          ['mine', { kind: 'static', model: '/work/models/mine' }],
+          ['unused', { kind: 'static', model: null }],
+        ]),
+        tenants: new Map([['acme', { provider: 'static' }], ...many]),
+        tenantsDeclared: true,
+      }),
+    ).toMatchInlineSnapshot(`
+      "config: no file, the defaults hold
+      database: embedded Postgres in /data/pgdata (VECPIPE_HOME), because DATABASE_URL is not set
+      store: pgvector in the same database, because the config file says so
+      provider: static (the static model that ships with vecpipe) for tenant acme
+      provider: mine (the static model in models/mine) for 6 tenants"
+    `);
+  });
+});
