@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config';
 // `unit` runs beside the source with no server and no build; `full` needs `npm run build` and starts processes.
 export default defineConfig({
   test: {
+    // The file is what scripts/print-test-totals.mjs reads.
+    reporters: ['default', 'json'],
+    outputFile: { json: 'node_modules/.cache/vecpipe/test-report.json' },
     projects: [
       { test: { name: 'unit', include: ['src/**/*.test.ts'], restoreMocks: true } },
       {

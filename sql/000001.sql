@@ -42,6 +42,8 @@ create table vecpipe.runs (
   -- The process space (host, boot, pid namespace) in which `pid` means something.
   machine text not null,
   pid integer not null,
+  -- Tells a process from a later one with the same id; null where the system does not say.
+  process_started_ticks bigint,
   started_at timestamptz not null default now(),
   finished_at timestamptz,
   exit_code integer,
@@ -69,9 +71,10 @@ create unique index generations_live on vecpipe.generations (store, collection) 
 
 -- Work to do: one row a changed row, however often it was queued.
 create table vecpipe.queue (
-  tenant text not null,
-  entity text not null,
-  key text not null,
+  tenant text collate "C" not null,
+  entity text collate "C" not null,
+  -- Bytes: keys are only ever compared for being equal, or paged through, and that is several times as fast.
+  key text collate "C" not null,
   operation text not null check (operation in ('upsert', 'delete')),
   -- Bumped at every enqueue of something new; a completion must name the version it worked on.
   version bigint not null default 1,
@@ -95,16 +98,16 @@ create index queue_claim on vecpipe.queue (tenant, entity, available_at, key);
 -- What the store holds for a row, as confirmed.
 create table vecpipe.vector_state (
   generation_id bigint not null references vecpipe.generations (id) on delete cascade,
-  tenant text not null,
-  entity text not null,
-  key text not null,
+  tenant text collate "C" not null,
+  entity text collate "C" not null,
+  -- Bytes: keys are only ever compared for being equal, or paged through, and that is several times as fast.
+  key text collate "C" not null,
   -- Computed in SQL over the columns that matter; null when it has to be looked at again.
   row_hash bytea,
   text_hash text not null,
   payload_hash text not null,
   -- 0 for a row whose text is empty.
   chunks integer not null check (chunks >= 0),
-  tokens integer not null,
   stored_at timestamptz not null default now(),
   primary key (generation_id, tenant, entity, key)
 );

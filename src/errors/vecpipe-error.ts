@@ -10,9 +10,7 @@ export type ErrorFamily =
   /** Points and rows disagree. */
   | 'drift'
   /** The tenant's credits do not cover the work. */
-  | 'credits'
-  /** A stop was asked for before the work was done. */
-  | 'interrupted';
+  | 'credits';
 
 export interface ErrorDetails {
   /** Stable, snake_case, documented in docs/errors.md. */
@@ -46,7 +44,12 @@ export function usageError(code: string, message: string, hint?: string, cause?:
 }
 
 /** A database, store or provider that could not be reached or gave up. */
-export function unavailableError(code: string, message: string, hint?: string, cause?: unknown): VecpipeError {
+export function unavailableError(
+  code: string,
+  message: string,
+  hint?: string,
+  cause?: unknown,
+): VecpipeError {
   return new VecpipeError('unavailable', message, withHint({ code, cause }, hint));
 }
 

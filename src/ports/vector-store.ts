@@ -1,6 +1,7 @@
 import type { CallOptions } from './database.ts';
 
-export type PayloadValue = string | number | boolean | null | PayloadValue[] | { [name: string]: PayloadValue };
+export type PayloadValue =
+  string | number | boolean | null | PayloadValue[] | { [name: string]: PayloadValue };
 
 /** What vecpipe itself keeps in every point, under the payload field `vecpipe`. */
 export interface PointIdentity {
