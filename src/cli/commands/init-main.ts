@@ -1,0 +1,57 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describeChoices } from '../../config/describe-choices.ts';
+import { loadConfig } from '../../config/load-config.ts';
+import { findConfigSchema, starterConfig } from '../../config/starter-config.ts';
+import { usageError } from '../../errors/vecpipe-error.ts';
+import { errorMessage } from '../../util/error-message.ts';
+import type { Io } from '../io.ts';
+import type { Main } from '../run-command.ts';
+import { openSession } from '../session.ts';
+
+const FILE = 'vecpipe.config.yaml';
+
+/** Writes a config where there is none, sets the database up, and says what was chosen and why. */
+export const initMain: Main<object> = async (context) => {
+  const { options, io } = context;
+  const { config: flag, dryRun } = options;
+  const request = {
+    flags: { config: flag },
+    environment: io.environment,
+    workingDirectory: io.workingDirectory,
+    signal: io.stop.stop,
+  };
+  const before = await loadConfig(request);
+  const lines: string[] = [];
+  if (before.file !== null) lines.push(`Kept ${before.file}`);
+  else if (dryRun) lines.push(`Would write ${FILE}`);
+  else {
+    await writeStarter(io);
+    lines.push(`Wrote ${FILE}`);
+  }
+  // Every tenant is meant: init sets up what all of them share.
+  const session = dryRun
+    ? null
+    : await openSession({ ...context, options: { ...options, allTenants: true } });
+  const config = session?.config ?? before;
+  lines.push(...describeChoices(config, io.workingDirectory));
+  if (session) lines.push(`tables: up to date in schema vecpipe (${session.database.location})`);
+  return {
+    text: lines.join('\n'),
+    json: { file: config.file, database: session?.database.location ?? null },
+  };
+};
+
+async function writeStarter(io: Io): Promise<void> {
+  const path = join(io.workingDirectory, FILE);
+  try {
+    // `wx`: a file that came into being meanwhile is somebody's and stays.
+    await writeFile(path, starterConfig({ schema: findConfigSchema(io.workingDirectory) }), { flag: 'wx' });
+  } catch (error) {
+    throw usageError(
+      'config_unwritable',
+      `${FILE} cannot be written: ${errorMessage(error)}`,
+      'run init in a folder that you may write to',
+    );
+  }
+}

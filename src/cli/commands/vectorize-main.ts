@@ -1,0 +1,47 @@
+import { vectorize } from '../../pipeline/vectorize.ts';
+import { recoverLeases } from '../../runs/recover-leases.ts';
+import { entityReport, openTargets } from '../open-targets.ts';
+import { planSession } from '../plan-session.ts';
+import type { Main } from '../run-command.ts';
+import { openSession } from '../session.ts';
+import { vectorizeSummary } from '../summary.ts';
+import type { VectorizeFlags } from './vectorize.ts';
+
+const BATCH_SIZE = 256;
+const BATCHES_IN_FLIGHT = 4;
+const MAX_CONNECTIONS = 16;
+
+/** Finds what changed, works the queue off, and says what came of it. */
+export const vectorizeMain: Main<VectorizeFlags> = async (context) => {
+  const { options, io, report, runId } = context;
+  const { stop, abort } = io.stop;
+  const batchesInFlight = (options.concurrency ?? BATCHES_IN_FLIGHT) * (options.workers ?? 1);
+  // Each batch under way may want a connection, and the heartbeat must not have to wait for one.
+  const maxConnections = Math.min(batchesInFlight, MAX_CONNECTIONS) + 2;
+  const session = await openSession(context, { maxConnections, recordRun: true });
+  const shared = {
+    queuedOnly: options.queuedOnly ?? false,
+    deleteAll: options.yes ?? false,
+    limit: options.limit ?? null,
+  };
+  if (options.dryRun) return planSession(session, { ...shared, signal: stop });
+
+  await recoverLeases(session.database, runId, { signal: stop });
+  const targets = await openTargets(session, report, stop);
+  const entityReports = () => targets.map((target) => entityReport(target));
+  context.partial = () => ({ entities: entityReports(), summary: vectorizeSummary(entityReports()) });
+  const { database, config } = session;
+  const failures = await vectorize({ database, store: await session.store(), report }, targets, {
+    ...shared,
+    retryFailed: options.retryFailed ?? false,
+    refresh: options.refresh ?? false,
+    runId,
+    batchSize: options.batchSize ?? BATCH_SIZE,
+    batchesInFlight,
+    leaseMs: config.leaseMs,
+    stop,
+    abort,
+  });
+  const entities = entityReports();
+  return { entities, failures, summary: vectorizeSummary(entities) };
+};

@@ -1,0 +1,56 @@
+import { InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
+
+/** Flags that every command takes. */
+export interface GlobalOptions {
+  config?: string;
+  tenant?: string[];
+  allTenants?: boolean;
+  entity?: string[];
+  json?: boolean;
+  logFormat: 'pretty' | 'json';
+  quiet?: boolean;
+  verbose?: boolean;
+  progress: boolean;
+  dryRun?: boolean;
+}
+
+export function addGlobalOptions(command: Command): Command {
+  return command
+    .optionsGroup('Options of every command:')
+    .addOption(
+      new Option('--config <file>', 'config file (default: vecpipe.config.* found upwards from here)'),
+    )
+    .addOption(
+      new Option('--tenant <id>', 'tenant to work for; may be repeated')
+        .argParser(collect)
+        .conflicts('allTenants'),
+    )
+    .option('--all-tenants', 'every tenant of the config')
+    .option(
+      '--entity <name>',
+      'entity to work on; may be repeated (default: every entity of the config)',
+      collect,
+    )
+    .option('--json', 'print one JSON object to stdout at the end, also when the run fails')
+    .addOption(
+      new Option('--log-format <format>', 'what stderr shows').choices(['pretty', 'json']).default('pretty'),
+    )
+    .addOption(new Option('--quiet', 'show warnings and errors only').conflicts('verbose'))
+    .option('--verbose', 'show every row')
+    .option('--no-progress', 'no spinner and no progress bar')
+    .option('--dry-run', 'say what would be done, and do nothing');
+}
+
+/** For `--limit` and its like. */
+export function positiveInteger(text: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 1)
+    throw new InvalidArgumentError('It must be a whole number from 1.');
+  return number;
+}
+
+/** For options that may be given several times. */
+export function collect(text: string, earlier: string[] | undefined): string[] {
+  return [...(earlier ?? []), text];
+}

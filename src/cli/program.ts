@@ -1,0 +1,120 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { declareDemo } from './commands/demo.ts';
+import { declareExplain } from './commands/explain.ts';
+import { declareInit } from './commands/init.ts';
+import { declareSearch } from './commands/search.ts';
+import { declareStatus } from './commands/status.ts';
+import { declareSync } from './commands/sync.ts';
+import { declareVectorize } from './commands/vectorize.ts';
+import { EXIT_CODES } from './exit-codes.ts';
+import type { Io } from './io.ts';
+import { addGlobalOptions } from './options.ts';
+import { runCommand } from './run-command.ts';
+import type { LoadMain } from './run-command.ts';
+
+/** Adds one subcommand to the program. Light: whatever does the work is loaded by `loadMain` when it runs. */
+export type Declare = (program: Command, define: Define) => void;
+
+/** Gives a declared command its action. */
+export type Define = (command: Command, loadMain: LoadMain) => void;
+
+const DECLARATIONS: readonly Declare[] = [
+  declareInit,
+  declareSync,
+  declareVectorize,
+  declareSearch,
+  declareStatus,
+  declareExplain,
+  declareDemo,
+];
+
+/**
+ * Parses the arguments (without node and script) and runs the command.
+ * @returns the exit code; never exits the process and never rejects
+ */
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  let exitCode: number = EXIT_CODES.done.code;
+  const program = createProgram(argv, io);
+  const define: Define = (command, loadMain) => {
+    addGlobalOptions(command).action(async () => {
+      exitCode = await runCommand(command.name(), command.args, command.opts(), loadMain, io);
+    });
+  };
+  for (const declare of DECLARATIONS) declare(program, define);
+  // Settings are copied to subcommands when they are made, so this has to come after all of them.
+  for (const command of program.commands) command.copyInheritedSettings(program);
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return EXIT_CODES.done.code;
+    if (argv.includes('--json')) io.stdout.write(`${JSON.stringify(usageReport(error, argv))}\n`);
+    return EXIT_CODES.usage.code;
+  }
+}
+
+function createProgram(argv: readonly string[], io: Io): Command {
+  const meanings = Object.values(EXIT_CODES).map(
+    ({ code, meaning }) => `  ${String(code).padStart(3)}  ${meaning}`,
+  );
+  return new Command('vecpipe')
+    .description('Keeps vector collections true to rows in Postgres.')
+    .usage('<command> [options]')
+    .version(readVersion(), '-V, --version')
+    .helpCommand('help [command]', 'help for a command')
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      outputError: (text, write) =>
+        write(wantsJsonLog(argv) ? jsonError(text) : text.replace(/^error: /, 'vecpipe: ')),
+      getOutHelpWidth: () => io.stdout.columns ?? 100,
+      getErrHelpWidth: () => io.stderr.columns ?? 100,
+    })
+    .addHelpText(
+      'after',
+      `\nExit codes:\n${meanings.join('\n')}\n\nEvery command has examples: vecpipe <command> --help`,
+    );
+}
+
+/** Read by hand: the arguments are what could not be parsed. */
+function wantsJsonLog(argv: readonly string[]): boolean {
+  return argv.some(
+    (argument, index) =>
+      argument === '--log-format=json' || (argument === 'json' && argv[index - 1] === '--log-format'),
+  );
+}
+
+function jsonError(text: string): string {
+  return `${JSON.stringify({ time: new Date().toISOString(), type: 'error', ...wrongUsage(text) })}\n`;
+}
+
+function wrongUsage(text: string) {
+  return {
+    code: 'wrong_usage',
+    message: text
+      .replace(/^error: /, '')
+      .trim()
+      .replaceAll('\n', ' '),
+  };
+}
+
+function usageReport(error: CommanderError, argv: readonly string[]) {
+  return {
+    command: argv.find((argument) => !argument.startsWith('-')) ?? null,
+    runId: null,
+    exitCode: EXIT_CODES.usage.code,
+    durationMs: 0,
+    entities: [],
+    failures: [],
+    error: wrongUsage(error.message),
+  };
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,129 @@
+import type { Config, DatabaseConfig } from '../config/config.ts';
+import { loadConfig } from '../config/load-config.ts';
+import { latestVersion, migrate, schemaVersion } from '../db/migrate.ts';
+import { openDatabase } from '../db/open-database.ts';
+import type { Entity } from '../entities/entity.ts';
+import { usageError } from '../errors/vecpipe-error.ts';
+import type { Database } from '../ports/database.ts';
+import type { EmbeddingProvider } from '../ports/embedding-provider.ts';
+import type { VectorStore } from '../ports/vector-store.ts';
+import { openProvider } from '../providers/open-provider.ts';
+import { recordRunEnd, recordRunStart } from '../runs/record-run.ts';
+import { openStore } from '../stores/open-store.ts';
+import type { GlobalOptions } from './options.ts';
+import type { CommandContext } from './run-command.ts';
+import { providerOf, selectEntities, selectTenants } from './select.ts';
+
+/** What the flags select, with the database open. Everything opened belongs to the command's scope. */
+export interface Session {
+  config: Config;
+  database: Database;
+  tenants: string[];
+  entities: Entity[];
+  /** Opened at the first call. */
+  store(): Promise<VectorStore>;
+  /** The provider that serves the tenant, opened at the first call; tenants with the same provider share it. */
+  provider(tenant: string): Promise<EmbeddingProvider>;
+}
+
+export interface SessionOptions {
+  /** Connections to a Postgres server at the most. */
+  maxConnections?: number;
+  /** Leave a row in vecpipe.runs. */
+  recordRun?: boolean;
+}
+
+/** Loads the config, checks what the flags select, opens the database and brings its tables up to date. */
+export async function openSession(
+  context: CommandContext<object>,
+  { maxConnections = 4, recordRun = false }: SessionOptions = {},
+): Promise<Session> {
+  const { options, io, scope } = context;
+  const signal = io.stop.stop;
+  const config = await loadConfig({
+    flags: { config: options.config },
+    environment: io.environment,
+    workingDirectory: io.workingDirectory,
+    signal,
+  });
+  const tenants = selectTenants(config, options);
+  const entities = selectEntities(config, options);
+  const command = `vecpipe ${context.command}`;
+  context.report({ type: 'step', message: 'Opening the database' });
+  const database = scope.use(
+    'the database',
+    await openDatabase(config.database, { maxConnections, command, signal }),
+  );
+  await prepareSchema(database, config.database, options);
+  if (recordRun && !options.dryRun) await recordThisRun(context, database, tenants, entities);
+
+  let store: Promise<VectorStore> | undefined;
+  const providers = new Map<string, Promise<EmbeddingProvider>>();
+  return {
+    config,
+    database,
+    tenants,
+    entities,
+    store() {
+      store ??= openStore(config.store, database, { signal }).then((opened) =>
+        scope.use('the vector store', opened),
+      );
+      return store;
+    },
+    provider(tenant) {
+      const name = providerOf(config, tenant);
+      let provider = providers.get(name);
+      if (!provider) {
+        const providerConfig = config.providers.get(name);
+        if (!providerConfig) throw new Error(`provider ${name} is not in the checked config`);
+        provider = openProvider(providerConfig, { signal }).then((opened) =>
+          scope.use(`provider ${name}`, opened),
+        );
+        providers.set(name, provider);
+      }
+      return provider;
+    },
+  };
+}
+
+/** A dry run changes nothing in a server; the embedded database is vecpipe's own. */
+async function prepareSchema(
+  database: Database,
+  config: DatabaseConfig,
+  options: GlobalOptions,
+): Promise<void> {
+  if (!options.dryRun || config.kind === 'pglite') {
+    await migrate(database);
+    return;
+  }
+  if (((await schemaVersion(database)) ?? 0) >= (await latestVersion())) return;
+  throw usageError(
+    'schema_outdated',
+    `the database at ${database.location} does not have this version's vecpipe tables yet, and --dry-run makes none`,
+    'run `vecpipe init` once, or leave --dry-run out',
+  );
+}
+
+async function recordThisRun(
+  context: CommandContext<object>,
+  database: Database,
+  tenants: readonly string[],
+  entities: readonly Entity[],
+): Promise<void> {
+  const { runId, command } = context;
+  await recordRunStart(database, {
+    id: runId,
+    command,
+    tenants,
+    entities: entities.map((entity) => entity.name),
+  });
+  context.beforeEnd(async ({ exitCode, result, error }) => {
+    const counts: Record<string, number> = {};
+    for (const entity of result.entities ?? []) {
+      for (const [name, value] of Object.entries(entity)) {
+        if (typeof value === 'number' && name !== 'generation') counts[name] = (counts[name] ?? 0) + value;
+      }
+    }
+    await recordRunEnd(database, runId, { exitCode, counts, error: error?.message ?? null });
+  });
+}

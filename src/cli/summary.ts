@@ -1,0 +1,24 @@
+import type { EntityReport } from './run-command.ts';
+
+/** One line an entity: what was done, the zeros left out. */
+export function vectorizeSummary(entities: readonly EntityReport[]): string[] {
+  return entities.map((entity) => {
+    const parts = [
+      count(entity.stored, 'stored'),
+      count(entity.embedded, 'embedded'),
+      count(entity.reused, 'reused'),
+      count(entity.payloadOnly, 'payload only'),
+      count(entity.deleted, 'deleted'),
+      count(entity.empty, 'without text'),
+      count(entity.unchanged, 'unchanged'),
+      count(entity.failed, 'failed'),
+      count(entity.pending - entity.failed, 'still queued'),
+      count(entity.tokens, 'tokens'),
+    ].filter((part) => part !== null);
+    return `${entity.entity} of tenant ${entity.tenant}: ${parts.length > 0 ? parts.join(', ') : 'nothing to do'} (${entity.collection})`;
+  });
+}
+
+function count(number: number, what: string): string | null {
+  return number > 0 ? `${number} ${what}` : null;
+}

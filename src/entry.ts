@@ -1,0 +1,63 @@
+import { EXIT_CODES } from './cli/exit-codes.ts';
+import { run } from './cli/program.ts';
+import { armExitWatchdog } from './lifetime/exit-watchdog.ts';
+import { StopRequest } from './lifetime/stop-request.ts';
+import { errorMessage } from './util/error-message.ts';
+
+/** What is under way when a stop is asked for may take this long to finish. */
+const GRACE_MS = 10_000;
+/** Everything is released by then; a process that still lives holds something that it should not. */
+const WATCHDOG_MS = 3_000;
+
+const SIGNALS = {
+  SIGHUP: EXIT_CODES.hangup.code,
+  SIGINT: EXIT_CODES.interrupted.code,
+  SIGTERM: EXIT_CODES.terminated.code,
+} as const;
+
+using stop = new StopRequest(GRACE_MS);
+
+for (const [name, exitCode] of Object.entries(SIGNALS)) {
+  process.on(name, () => {
+    // The second signal ends at once: the user has waited long enough.
+    if (stop.reason && stop.reason.exitCode !== EXIT_CODES.pipeClosed.code) process.exit(exitCode);
+    stop.request({ name, exitCode });
+  });
+}
+
+let outputFailed = false;
+// Without a listener the error event would be a crash.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    // `| head` has read enough: a request to stop.
+    stop.request({ name: 'closed output', exitCode: EXIT_CODES.pipeClosed.code });
+    if (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED' || outputFailed) return;
+    outputFailed = true;
+    process.exitCode = EXIT_CODES.unavailable.code;
+    if (stream === process.stdout)
+      process.stderr.write(`vecpipe: cannot write the output: ${errorMessage(error)}\n`);
+  });
+}
+
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`vecpipe: a bug in vecpipe, please report it: ${error.stack ?? error.message}\n`);
+  process.exit(EXIT_CODES.bug.code);
+});
+
+const exitCode = await run(process.argv.slice(2), {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  environment: process.env,
+  workingDirectory: process.cwd(),
+  stop,
+});
+// An output that could not be written has set its own code.
+if (!outputFailed) process.exitCode = exitCode;
+
+armExitWatchdog(WATCHDOG_MS, (resources) => {
+  process.stderr.write(
+    `vecpipe: a bug: the run is over, but ${resources.join(', ')} keeps the process alive\n`,
+  );
+  process.exit(EXIT_CODES.bug.code);
+});

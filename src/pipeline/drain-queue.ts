@@ -1,0 +1,237 @@
+import { setMaxListeners } from 'node:events';
+import { pause } from '../lifetime/abort.ts';
+import { VecpipeError } from '../errors/vecpipe-error.ts';
+import { readBacklog } from '../queue/backlog.ts';
+import { claimBatch } from '../queue/claim-batch.ts';
+import { releaseBatch } from '../queue/release-batch.ts';
+import { renewLease } from '../queue/renew-lease.ts';
+import { requeueRows } from '../queue/requeue-rows.ts';
+import type { Batch } from '../queue/work.ts';
+import { errorMessage } from '../util/error-message.ts';
+import { LeaseLostError, processBatch } from './process-batch.ts';
+import type { BatchContext, WriteMark } from './process-batch.ts';
+import type { Target } from './target.ts';
+import { targetName } from './target.ts';
+
+export interface DrainOptions {
+  runId: string;
+  /** Rows a batch at the most. */
+  batchSize: number;
+  /** Batches under way at once at the most: the only queue between the stages, and it is bounded. */
+  batchesInFlight: number;
+  leaseMs: number;
+  /** Rows to work on at the most; null for all. */
+  limit: number | null;
+  /** Stop claiming; what is under way is finished. */
+  stop: AbortSignal;
+  /** Give up what is under way. */
+  abort: AbortSignal;
+}
+
+/** How often the queue is looked at again while another worker holds the rest of it. */
+const POLL_MS = 250;
+
+/**
+ * Works on the targets' queues, turn by turn, until nothing is left for them that can still be done: also
+ * rows that another worker has leased are waited for, since that worker may die.
+ *
+ * A target whose store, provider or source fails is left alone while the others go on.
+ * @throws the first failure, when everything else has ended and every lease was given back
+ */
+export async function drainQueue(
+  context: BatchContext,
+  targets: readonly Target[],
+  options: DrainOptions,
+): Promise<void> {
+  const drain = new Drain(context, options);
+  await drain.run(targets);
+}
+
+interface Work {
+  batch: Batch;
+  mark: WriteMark;
+  controller: AbortController;
+  done: Promise<void>;
+}
+
+class Drain {
+  readonly #context: BatchContext;
+  readonly #options: DrainOptions;
+  readonly #inFlight = new Set<Work>();
+  #claimed = 0;
+  #finished = 0;
+  #total = 0;
+  #failure: { error: unknown } | undefined;
+  /** Targets that may have something to claim, the next in turn first. */
+  #active: Target[] = [];
+  #broken = new Set<Target>();
+  #waitingSaid = false;
+
+  constructor(context: BatchContext, options: DrainOptions) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  async run(targets: readonly Target[]): Promise<void> {
+    const { abort, leaseMs } = this.#options;
+    const abortAll = () => {
+      for (const work of this.#inFlight) work.controller.abort(abort.reason);
+    };
+    abort.addEventListener('abort', abortAll);
+    const heartbeat = setInterval(() => void this.#renewLeases(), leaseMs / 3);
+    try {
+      this.#active = [...targets];
+      await this.#countTotal(targets);
+      await this.#loop(targets);
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      await Promise.all([...this.#inFlight].map((work) => work.done));
+      clearInterval(heartbeat);
+      abort.removeEventListener('abort', abortAll);
+    }
+    if (this.#failure) throw this.#failure.error;
+  }
+
+  async #loop(targets: readonly Target[]): Promise<void> {
+    const { stop, batchesInFlight } = this.#options;
+    while (!stop.aborted && !this.#isBugFound()) {
+      if (this.#inFlight.size >= batchesInFlight) {
+        await this.#oneDone();
+        continue;
+      }
+      if (await this.#claimNext()) continue;
+      if (this.#inFlight.size > 0) await this.#oneDone();
+      else if (!(await this.#waitForOthers(targets))) return;
+    }
+  }
+
+  /** Starts the next batch in turn. @returns false when no target has anything to claim */
+  async #claimNext(): Promise<boolean> {
+    const { runId, leaseMs, batchSize, limit } = this.#options;
+    for (let target = this.#active.shift(); target; target = this.#active.shift()) {
+      if (this.#broken.has(target)) continue;
+      const left = limit === null ? batchSize : Math.min(batchSize, limit - this.#claimed);
+      if (left <= 0) return false;
+      const { tenant, entity } = target;
+      const batch = await claimBatch(this.#context.database, { tenant, entity, runId, leaseMs, limit: left });
+      if (batch === null) continue;
+      this.#active.push(target);
+      this.#claimed += batch.rows.length;
+      this.#start(target, batch);
+      return true;
+    }
+    return false;
+  }
+
+  #start(target: Target, batch: Batch): void {
+    const controller = new AbortController();
+    setMaxListeners(0, controller.signal);
+    const mark: WriteMark = { written: false, recording: false };
+    const work: Work = { batch, mark, controller, done: Promise.resolve() };
+    this.#inFlight.add(work);
+    // A stop that came while the claim was under way must reach this batch as well.
+    if (this.#options.abort.aborted) controller.abort(this.#options.abort.reason);
+    work.done = this.#process(target, batch, mark, controller.signal).finally(() =>
+      this.#inFlight.delete(work),
+    );
+  }
+
+  async #process(target: Target, batch: Batch, mark: WriteMark, signal: AbortSignal): Promise<void> {
+    try {
+      await processBatch(this.#context, target, batch, mark, { signal });
+      this.#finished += batch.rows.length;
+      this.#context.report({
+        type: 'progress',
+        done: this.#finished,
+        total: Math.max(this.#total, this.#finished),
+      });
+    } catch (error) {
+      this.#claimed -= batch.rows.length;
+      await this.#giveBack(batch, mark);
+      // Somebody else has the rows now, or they come back to us: no reason to end the run.
+      if (error instanceof LeaseLostError) this.#warn(`${error.message}; its rows are done again`);
+      else if (!this.#options.abort.aborted) this.#fail(error, target);
+    }
+  }
+
+  async #giveBack(batch: Batch, mark: WriteMark): Promise<void> {
+    const { database } = this.#context;
+    try {
+      const lost = await releaseBatch(database, batch, { written: mark.written });
+      // What was written for them may have come after the newer points of whoever took them over.
+      if (mark.written && lost.length > 0) await requeueRows(database, batch.tenant, batch.entity, lost);
+    } catch (error) {
+      this.#warn(`a lease could not be given back and will run out by itself: ${errorMessage(error)}`);
+    }
+  }
+
+  #fail(error: unknown, target?: Target): void {
+    // A bug must not be hidden by a known error that came before it.
+    if (!this.#failure || (!this.#isBugFound() && !(error instanceof VecpipeError)))
+      this.#failure = { error };
+    if (!target || this.#broken.has(target)) return;
+    this.#broken.add(target);
+    if (error instanceof VecpipeError) this.#warn(`${targetName(target)}: ${error.message}`);
+  }
+
+  /** A known error concerns its target; anything else concerns the program. */
+  #isBugFound(): boolean {
+    return this.#failure !== undefined && !(this.#failure.error instanceof VecpipeError);
+  }
+
+  async #oneDone(): Promise<void> {
+    await Promise.race([...this.#inFlight].map((work) => work.done));
+  }
+
+  /** @returns true when there may be something to claim again */
+  async #waitForOthers(targets: readonly Target[]): Promise<boolean> {
+    const { limit, stop } = this.#options;
+    if (limit !== null && this.#claimed >= limit) return false;
+    const open = targets.filter((target) => !this.#broken.has(target));
+    let leased = 0;
+    let leaseEndsInMs = 0;
+    for (const target of open) {
+      const backlog = await readBacklog(this.#context.database, target.tenant, target.entity);
+      if (backlog.pending > backlog.failed) this.#active.push(target);
+      leased += backlog.leased;
+      leaseEndsInMs = Math.max(leaseEndsInMs, backlog.leaseEndsInMs ?? 0);
+    }
+    if (this.#active.length === 0) return false;
+    if (leased > 0 && !this.#waitingSaid) {
+      this.#waitingSaid = true;
+      this.#context.report({
+        type: 'notice',
+        message: `Waiting for ${leased} rows that another vecpipe process has leased (a lease of a process that died ends within ${Math.ceil(leaseEndsInMs / 1000)} s)`,
+      });
+    }
+    return pause(POLL_MS, stop);
+  }
+
+  async #renewLeases(): Promise<void> {
+    const { leaseMs } = this.#options;
+    for (const { batch, mark, controller } of this.#inFlight) {
+      if (mark.recording) continue;
+      try {
+        const held = await renewLease(this.#context.database, batch, { leaseMs });
+        // Rows that were recorded meanwhile are gone from the queue without being lost.
+        if (!held && !mark.recording) controller.abort(new LeaseLostError());
+      } catch (error) {
+        this.#warn(`a lease could not be renewed: ${errorMessage(error)}`);
+      }
+    }
+  }
+
+  async #countTotal(targets: readonly Target[]): Promise<void> {
+    for (const target of targets) {
+      const { pending, failed } = await readBacklog(this.#context.database, target.tenant, target.entity);
+      this.#total += pending - failed;
+    }
+    if (this.#options.limit !== null) this.#total = Math.min(this.#total, this.#options.limit);
+    this.#context.report({ type: 'progress', done: 0, total: this.#total });
+  }
+
+  #warn(message: string): void {
+    this.#context.report({ type: 'warning', message });
+  }
+}

@@ -1,0 +1,47 @@
+import type { Chunking, Entity } from '../entities/entity.ts';
+import type { EmbeddingProvider } from '../ports/embedding-provider.ts';
+import { jsonHash } from '../util/hash.ts';
+
+/** Overlap where the config asks for no chunks but a text is longer than the model takes. */
+const FORCED_OVERLAP = 32;
+
+/** Everything that decides which vector a row gets. Two rows are comparable only when all of it is equal. */
+export interface FingerprintSettings {
+  provider: string;
+  model: string;
+  dimensions: number;
+  template: string;
+  chunking: Chunking | null;
+}
+
+export function fingerprintSettings(entity: Entity, provider: EmbeddingProvider): FingerprintSettings {
+  return {
+    provider: provider.kind,
+    model: provider.modelId,
+    dimensions: provider.dimensions,
+    template: entity.text,
+    chunking: effectiveChunking(entity, provider),
+  };
+}
+
+export function fingerprintOf(settings: FingerprintSettings): string {
+  return jsonHash(settings);
+}
+
+/** The names of the settings that differ, for a message. */
+export function changedSettings(before: FingerprintSettings, now: FingerprintSettings): string[] {
+  const names = ['provider', 'model', 'dimensions', 'template', 'chunking'] as const;
+  return names.filter((name) => jsonHash(before[name]) !== jsonHash(now[name]));
+}
+
+/** What the entity asks for, bounded by what the model takes; null when every text is one chunk. */
+export function effectiveChunking(entity: Entity, provider: EmbeddingProvider): Chunking | null {
+  const limit = provider.maxInputTokens;
+  if (entity.chunk === null) {
+    return limit === null
+      ? null
+      : { maxTokens: limit, overlap: Math.min(FORCED_OVERLAP, Math.floor(limit / 4)) };
+  }
+  const maxTokens = limit === null ? entity.chunk.maxTokens : Math.min(limit, entity.chunk.maxTokens);
+  return { maxTokens, overlap: Math.min(entity.chunk.overlap, Math.floor(maxTokens / 2)) };
+}

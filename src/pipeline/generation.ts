@@ -1,0 +1,206 @@
+import { retryConflicts } from '../db/retry-conflicts.ts';
+import { usageError } from '../errors/vecpipe-error.ts';
+import type { CallOptions, Database, Queryable } from '../ports/database.ts';
+import type { Report } from '../ports/run-events.ts';
+import type { VectorStore } from '../ports/vector-store.ts';
+import { changedSettings, fingerprintOf } from './fingerprint.ts';
+import type { FingerprintSettings } from './fingerprint.ts';
+
+/** A physical collection behind an alias. */
+export interface Generation {
+  /** Of the row in vecpipe.generations. */
+  id: number;
+  number: number;
+  /** The alias. */
+  collection: string;
+  /** Name of the physical collection in the store. */
+  physical: string;
+  fingerprint: string;
+  dimensions: number;
+}
+
+interface GenerationRow {
+  id: number;
+  number: number;
+  fingerprint: string;
+  settings: FingerprintSettings;
+  dimensions: number;
+  status: 'building' | 'live' | 'retired';
+  /** The database's clock when this was read. */
+  readAt: string;
+}
+
+export function physicalName(collection: string, generation: number): string {
+  return `${collection}__${generation}`;
+}
+
+/**
+ * The live generation of a collection as this database knows it, without asking the store.
+ * @returns null when none was made in that store yet
+ * @throws {VecpipeError} `usage` when it was built with other settings: two vector spaces are never mixed
+ */
+export async function findGeneration(
+  database: Queryable,
+  store: VectorStore,
+  collection: string,
+  settings: FingerprintSettings,
+  options: CallOptions = {},
+): Promise<Generation | null> {
+  const row = await readGeneration(database, store.location, collection, options);
+  if (row === null || row.status !== 'live') return null;
+  refuseMixing(row, collection, settings);
+  return toGeneration(row, collection);
+}
+
+/** The live generation whatever it was built with, or null: enough to know what is recorded. */
+export async function findGenerationId(
+  database: Queryable,
+  storeLocation: string,
+  collection: string,
+  options: CallOptions = {},
+): Promise<number | null> {
+  const row = await readGeneration(database, storeLocation, collection, options);
+  return row?.status === 'live' ? row.id : null;
+}
+
+/**
+ * The live generation, made ready to be written to: on the first run the physical collection and its alias are
+ * created. Safe to call from several processes at once, and again after a crash in the middle.
+ *
+ * A collection that has vanished from the store, or lost every point, is made anew and what was recorded for it
+ * is forgotten, so that its rows are found to be missing.
+ */
+export async function ensureGeneration(
+  database: Database,
+  store: VectorStore,
+  collection: string,
+  settings: FingerprintSettings,
+  options: CallOptions & { report: Report },
+): Promise<Generation> {
+  const row =
+    (await readGeneration(database, store.location, collection, options)) ??
+    (await beginGeneration(database, store, collection, settings, options));
+  refuseMixing(row, collection, settings);
+  const generation = toGeneration(row, collection);
+
+  const existed = (await store.describeCollection(generation.physical, options)) !== null;
+  await store.createCollection(generation.physical, generation.dimensions, options);
+  if (!existed || (await store.count(generation.physical, options)) === 0) {
+    await forgetRecorded(database, generation, row.readAt, options);
+  }
+  if ((await store.resolveAlias(collection, options)) !== generation.physical) {
+    await store.setAlias(collection, generation.physical, options);
+  }
+  if (row.status !== 'live') {
+    await database.query(`update vecpipe.generations set status = 'live' where id = $1`, [row.id], options);
+  }
+  return generation;
+}
+
+/** Only what was recorded before we looked: another process may be filling the new collection already. */
+async function forgetRecorded(
+  database: Queryable,
+  generation: Generation,
+  recordedBefore: string,
+  options: CallOptions & { report: Report },
+): Promise<void> {
+  // A row without a point has lost none.
+  const { changed } = await retryConflicts(
+    () =>
+      database.query(
+        `delete from vecpipe.vector_state
+        where generation_id = $1 and stored_at <= $2::text::timestamptz and chunks > 0`,
+        [generation.id, recordedBefore],
+        options,
+      ),
+    options,
+  );
+  if (changed > 0) {
+    options.report({
+      type: 'warning',
+      message: `collection ${generation.physical} holds no point any more; its ${changed} recorded rows are written again`,
+    });
+  }
+}
+
+async function readGeneration(
+  database: Queryable,
+  store: string,
+  collection: string,
+  options: CallOptions,
+): Promise<GenerationRow | null> {
+  const { rows } = await database.query<GenerationRow>(
+    `select id, generation as number, fingerprint, settings, dimensions, status, now()::text as "readAt"
+    from vecpipe.generations
+    where store = $1 and collection = $2 and status <> 'retired'
+    order by status = 'live' desc, generation desc limit 1`,
+    [store, collection],
+    options,
+  );
+  return rows[0] ?? null;
+}
+
+async function beginGeneration(
+  database: Queryable,
+  store: VectorStore,
+  collection: string,
+  settings: FingerprintSettings,
+  options: CallOptions,
+): Promise<GenerationRow> {
+  const occupied = await findForeignCollection(store, collection, options);
+  if (occupied !== null) {
+    // Another process may have begun it since we looked: it is recorded before it is made in the store.
+    const begun = await readGeneration(database, store.location, collection, options);
+    if (begun !== null) return begun;
+    throw usageError(
+      'collection_foreign',
+      `the store already has a collection ${occupied} that this database has no record of`,
+      `use the database that built it, delete it from the store, or give the entity another \`collection:\``,
+    );
+  }
+  await database.query(
+    `insert into vecpipe.generations (store, collection, generation, fingerprint, settings, dimensions, status)
+    values ($1, $2, 1, $3, $4::text::jsonb, $5, 'building')
+    on conflict (store, collection, generation) do nothing`,
+    [store.location, collection, fingerprintOf(settings), JSON.stringify(settings), settings.dimensions],
+    options,
+  );
+  const row = await readGeneration(database, store.location, collection, options);
+  if (row === null) throw new Error(`generation 1 of ${collection} is retired and has no successor`);
+  return row;
+}
+
+function refuseMixing(row: GenerationRow, collection: string, settings: FingerprintSettings): void {
+  if (row.fingerprint === fingerprintOf(settings)) return;
+  const changed = changedSettings(row.settings, settings).join(', ') || 'settings';
+  throw usageError(
+    'fingerprint_changed',
+    `collection ${collection} was built with another ${changed}, and vectors of two kinds are never mixed`,
+    'put the old setting back, or give the entity another `collection:` so that a new one is built beside it',
+  );
+}
+
+/** What stands in the store where a first generation is to be built: its alias, its name, or a collection of the alias's name. */
+async function findForeignCollection(
+  store: VectorStore,
+  collection: string,
+  options: CallOptions,
+): Promise<string | null> {
+  const target = await store.resolveAlias(collection, options);
+  if (target !== null) return target;
+  for (const name of [physicalName(collection, 1), collection]) {
+    if ((await store.describeCollection(name, options)) !== null) return name;
+  }
+  return null;
+}
+
+function toGeneration(row: GenerationRow, collection: string): Generation {
+  return {
+    id: row.id,
+    number: row.number,
+    collection,
+    physical: physicalName(collection, row.number),
+    fingerprint: row.fingerprint,
+    dimensions: row.dimensions,
+  };
+}

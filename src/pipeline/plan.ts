@@ -1,0 +1,148 @@
+import type { CallOptions, Database, Queryable } from '../ports/database.ts';
+import type { EmbeddingProvider } from '../ports/embedding-provider.ts';
+import { planDifference } from '../sources/rows/difference.ts';
+import type { Difference } from '../sources/rows/difference.ts';
+import { loadRows } from '../sources/rows/load-rows.ts';
+import type { RowSource } from '../sources/rows/row-source.ts';
+import { chunkText } from './chunk-text.ts';
+import { effectiveChunking } from './fingerprint.ts';
+import { prepareRow } from './prepare-row.ts';
+
+/** What a run would do for one tenant's entity, without doing it. */
+export interface Plan extends Difference {
+  /** Rows in the queue that a comparison would not find by itself. */
+  queued: number;
+  /** Rows whose text would be sent to the provider, equal texts counted each time. */
+  embed: number;
+  payloadOnly: number;
+  empty: number;
+  /** Rows that would fail: a value does not fit the template, a key stands for several rows. */
+  fail: number;
+  tokens: number;
+  credits: number;
+  /** Calls of the provider. */
+  requests: number;
+}
+
+export interface PlanOptions extends CallOptions {
+  queuedOnly: boolean;
+  deleteAll: boolean;
+  /** Rows to look at, at the most; null for all. */
+  limit: number | null;
+}
+
+const PAGE_ROWS = 500;
+
+/**
+ * Compares, renders and counts tokens, in pages and without any call to provider or store. Writes nothing but a
+ * temporary table that ends with its transaction.
+ * @param generationId null when nothing was ever stored
+ */
+export async function planRows(
+  database: Database,
+  source: RowSource,
+  generationId: number | null,
+  provider: EmbeddingProvider,
+  options: PlanOptions,
+): Promise<Plan> {
+  return database.transaction(async (tx) => {
+    const difference = await planDifference(tx, source, generationId, options);
+    const queued = await addQueued(tx, source, options.queuedOnly);
+    const { rows, recorded, unchanged } = difference;
+    const nothingNew = { added: 0, changed: 0, vanished: 0, keyless: 0, guarded: false };
+    const { added, changed, vanished, keyless, guarded } = options.queuedOnly ? nothingNew : difference;
+    const plan: Plan = {
+      rows,
+      recorded,
+      added,
+      changed,
+      unchanged,
+      vanished,
+      keyless,
+      guarded,
+      queued,
+      embed: 0,
+      payloadOnly: 0,
+      empty: 0,
+      fail: 0,
+      tokens: 0,
+      credits: 0,
+      requests: 0,
+    };
+    let chunks = 0;
+    let seen = 0;
+    for await (const rows of pages(tx, options)) {
+      const left = options.limit === null ? rows : rows.slice(0, options.limit - seen);
+      chunks += await countPage(tx, source, generationId, provider, left, plan);
+      seen += left.length;
+      if (left.length < rows.length) break;
+    }
+    plan.requests = Math.ceil(chunks / provider.maxBatchSize);
+    return plan;
+  }, options);
+}
+
+/** A row that a run would work on. */
+interface PlannedRow {
+  key: string;
+  unconfirmed: boolean;
+}
+
+async function addQueued(tx: Queryable, source: RowSource, queuedOnly: boolean): Promise<number> {
+  if (queuedOnly) await tx.query('delete from vecpipe_plan');
+  const { changed } = await tx.query(
+    `insert into vecpipe_plan (key, unconfirmed) select key, unconfirmed from vecpipe.queue q
+    where tenant = $1 and entity = $2 and operation = 'upsert' and available_at < 'infinity'
+      and not exists (select from vecpipe_plan p where p.key = q.key)`,
+    [source.tenant, source.entity.name],
+  );
+  return changed;
+}
+
+async function* pages(tx: Queryable, options: CallOptions): AsyncGenerator<PlannedRow[]> {
+  for (let after: string | null = null; ;) {
+    const { rows }: { rows: PlannedRow[] } = await tx.query<PlannedRow>(
+      `select key, unconfirmed from vecpipe_plan
+      where $1::text is null or key > $1::text order by key limit $2`,
+      [after, PAGE_ROWS],
+      options,
+    );
+    const last = rows.at(-1);
+    if (!last) return;
+    yield rows;
+    after = last.key;
+  }
+}
+
+/** @returns the number of texts to embed */
+async function countPage(
+  tx: Queryable,
+  source: RowSource,
+  generationId: number | null,
+  provider: EmbeddingProvider,
+  rows: readonly PlannedRow[],
+  plan: Plan,
+): Promise<number> {
+  const chunking = effectiveChunking(source.entity, provider);
+  const keys = rows.map(({ key }) => key);
+  const loaded = await loadRows(tx, source, generationId, keys);
+  let chunks = 0;
+  for (const [index, row] of loaded.entries()) {
+    const { key, unconfirmed } = rows[index] ?? { key: row.key, unconfirmed: false };
+    const decision = prepareRow(
+      source,
+      { key, operation: 'upsert', version: 1, attempts: 1, unconfirmed },
+      row,
+    );
+    if (decision.action === 'fail') plan.fail += 1;
+    if (decision.action === 'empty') plan.empty += 1;
+    if (decision.action === 'payload') plan.payloadOnly += 1;
+    if (decision.action !== 'embed') continue;
+    const { text } = decision.row;
+    const texts = chunking === null ? [text] : chunkText(text, provider.tokenizer, chunking);
+    plan.embed += 1;
+    chunks += texts.length;
+    for (const each of texts) plan.tokens += provider.tokenizer.count(each);
+  }
+  return chunks;
+}

@@ -1,0 +1,233 @@
+import type { CallOptions, Database } from '../ports/database.ts';
+import type { Report } from '../ports/run-events.ts';
+import type { Point, RowChunks, VectorStore } from '../ports/vector-store.ts';
+import { recordBatch } from '../queue/record-batch.ts';
+import { requeueRows } from '../queue/requeue-rows.ts';
+import type { Batch, RowResult } from '../queue/work.ts';
+import { loadRows } from '../sources/rows/load-rows.ts';
+import { slices } from '../util/slices.ts';
+import { chunkText } from './chunk-text.ts';
+import { pointId } from './point-id.ts';
+import { pointPayload, prepareRow } from './prepare-row.ts';
+import type { PreparedRow } from './prepare-row.ts';
+import type { Target } from './target.ts';
+
+export interface BatchContext {
+  database: Database;
+  store: VectorStore;
+  report: Report;
+}
+
+/** How far a batch has come, for whoever renews its lease or gives it back. */
+export interface WriteMark {
+  /** Points may have been written. */
+  written: boolean;
+  /** The lease is about to be given up by recording the results. */
+  recording: boolean;
+}
+
+/** The batch's lease may have passed to another worker: nothing more may be written for it. */
+export class LeaseLostError extends Error {
+  override readonly name = 'LeaseLostError';
+  constructor() {
+    super('the lease of a batch ran out before it was done');
+  }
+}
+
+/** Work of one batch, sorted by what has to be done. */
+interface Plan {
+  results: RowResult[];
+  embed: PreparedRow[];
+  payload: PreparedRow[];
+  prune: RowChunks[];
+  /** By key, for the counts. */
+  done: Map<string, Done>;
+}
+
+type Done = 'embedded' | 'reused' | 'payloadOnly' | 'unchanged' | 'empty' | 'deleted';
+
+/**
+ * One claimed batch from rows to record: load, render, compare, embed, check, write, prune, and one transaction
+ * that records and dequeues. New points are written before old ones are removed. Adds to the target's counts
+ * only what was recorded.
+ *
+ * @throws LeaseLostError when the lease may have run out; whatever the store, provider or database throws. The
+ *   caller then gives the batch back.
+ */
+export async function processBatch(
+  context: BatchContext,
+  target: Target,
+  batch: Batch,
+  mark: WriteMark,
+  options: CallOptions,
+): Promise<void> {
+  const plan = await planBatch(context, target, batch, options);
+  const missing = await updatePayloads(context, target, batch, plan, mark, options);
+  const points = await embedRows(context, target, plan, [...plan.embed, ...missing], options);
+  for (const slice of slices(points, context.store.maxBatchSize)) {
+    holdLease(batch, mark);
+    await context.store.upsert(target.generation.physical, slice, options);
+  }
+  if (plan.prune.length > 0) {
+    holdLease(batch, mark);
+    await context.store.deleteChunks(target.generation.physical, plan.prune, options);
+  }
+  for (const point of points) {
+    context.report({ type: 'stored', pointId: point.id, collection: target.generation.collection });
+  }
+  await record(context, target, batch, plan, mark);
+}
+
+async function planBatch(
+  { database, report }: BatchContext,
+  target: Target,
+  batch: Batch,
+  options: CallOptions,
+): Promise<Plan> {
+  const keys = batch.rows.map((row) => row.key);
+  const loaded = await loadRows(database, target.source, target.generation.id, keys, options);
+  const plan: Plan = { results: [], embed: [], payload: [], prune: [], done: new Map() };
+  batch.rows.forEach((claimed, index) => {
+    const row = loaded[index];
+    if (!row) return;
+    const { key, version } = claimed;
+    const decision = prepareRow(target.source, claimed, row);
+    if (decision.action === 'fail') {
+      plan.results.push({ key, version, outcome: 'failed', code: decision.code, reason: decision.reason });
+      return;
+    }
+    if (decision.action === 'delete') {
+      plan.results.push({ key, version, outcome: 'deleted' });
+      plan.prune.push({ tenant: batch.tenant, entity: batch.entity, key, fromChunk: 0 });
+      plan.done.set(key, 'deleted');
+      return;
+    }
+    report({ type: 'processing', tenant: batch.tenant, entity: batch.entity, label: decision.row.label });
+    if (decision.action === 'embed') plan.embed.push(decision.row);
+    else if (decision.action === 'payload') plan.payload.push(decision.row);
+    else if (decision.action === 'empty') finishRow(plan, target, decision.row, 0, 'empty');
+    else finishRow(plan, target, decision.row, decision.row.recordedChunks ?? 0, 'unchanged');
+  });
+  return plan;
+}
+
+/** @returns rows whose points the store does not have after all, to be embedded */
+async function updatePayloads(
+  { store }: BatchContext,
+  target: Target,
+  batch: Batch,
+  plan: Plan,
+  mark: WriteMark,
+  options: CallOptions,
+): Promise<PreparedRow[]> {
+  const updates = plan.payload.flatMap((row) =>
+    Array.from({ length: row.recordedChunks ?? 0 }, (_chunk, chunk) => ({
+      row,
+      id: pointId(target.tenant, target.entity, row.claimed.key, chunk),
+      payload: pointPayload(target.source, row, chunk, target.generation.fingerprint),
+    })),
+  );
+  const missing = new Set<string>();
+  for (const slice of slices(updates, store.maxBatchSize)) {
+    holdLease(batch, mark);
+    const absent = new Set(await store.setPayload(target.generation.physical, slice, options));
+    for (const { row, id } of slice) if (absent.has(id)) missing.add(row.claimed.key);
+  }
+  for (const row of plan.payload) {
+    if (missing.has(row.claimed.key)) continue;
+    finishRow(plan, target, row, row.recordedChunks ?? 0, 'payloadOnly');
+  }
+  return plan.payload.filter((row) => missing.has(row.claimed.key));
+}
+
+async function embedRows(
+  { report }: BatchContext,
+  target: Target,
+  plan: Plan,
+  rows: readonly PreparedRow[],
+  options: CallOptions,
+): Promise<Point[]> {
+  if (rows.length === 0) return [];
+  const { chunking } = target.settings;
+  const { embedder, generation } = target;
+  const chunksOf = rows.map((row) =>
+    chunking === null ? [row.text] : chunkText(row.text, embedder.provider.tokenizer, chunking),
+  );
+  const { vectors, fresh, tokens } = await embedder.embed(chunksOf.flat(), options);
+  // Spent, whatever becomes of the batch.
+  target.counts.tokens += tokens;
+
+  const points: Point[] = [];
+  let next = 0;
+  rows.forEach((row, index) => {
+    const count = chunksOf[index]?.length ?? 0;
+    const ofRow = vectors.slice(next, next + count);
+    const paid = fresh.slice(next, next + count).includes(true);
+    next += count;
+    const { key, version } = row.claimed;
+    const refused = ofRow.find((vector) => !(vector instanceof Float32Array));
+    if (refused !== undefined && !(refused instanceof Float32Array)) {
+      plan.results.push({ key, version, outcome: 'failed', code: refused.code, reason: refused.reason });
+      return;
+    }
+    ofRow.forEach((vector, chunk) => {
+      if (!(vector instanceof Float32Array)) return;
+      points.push({
+        id: pointId(target.tenant, target.entity, key, chunk),
+        vector,
+        payload: pointPayload(target.source, row, chunk, generation.fingerprint),
+      });
+    });
+    report({
+      type: 'embedded',
+      tenant: target.tenant,
+      entity: target.entity,
+      dimensions: generation.dimensions,
+    });
+    finishRow(plan, target, row, count, paid ? 'embedded' : 'reused');
+  });
+  return points;
+}
+
+/** Notes that the row ends with `chunks` points, and that any beyond them have to go. */
+function finishRow(plan: Plan, target: Target, row: PreparedRow, chunks: number, done: Done): void {
+  const { key, version } = row.claimed;
+  plan.done.set(key, done);
+  const { rowHash, textHash, payloadHash } = row;
+  plan.results.push({ key, version, outcome: 'stored', rowHash, textHash, payloadHash, chunks });
+  if (row.recordedChunks === null || row.recordedChunks > chunks) {
+    plan.prune.push({ tenant: target.tenant, entity: target.entity, key, fromChunk: chunks });
+  }
+}
+
+/** Called before every write to the store: a write that outlives the lease could overwrite newer points. */
+function holdLease(batch: Batch, mark: WriteMark): void {
+  if (performance.now() >= batch.leaseValidUntil) throw new LeaseLostError();
+  mark.written = true;
+}
+
+async function record(
+  { database, report }: BatchContext,
+  target: Target,
+  batch: Batch,
+  plan: Plan,
+  mark: WriteMark,
+): Promise<void> {
+  const { results } = plan;
+  mark.recording = true;
+  // Not to be aborted: one short statement, and what it did must be known.
+  const { recorded, lost } = await recordBatch(database, batch, target.generation.id, results);
+  if (mark.written && lost.size > 0) await requeueRows(database, batch.tenant, batch.entity, [...lost]);
+  for (const result of results) {
+    if (!recorded.has(result.key)) continue;
+    if (result.outcome === 'failed') {
+      const { key, code, reason } = result;
+      report({ type: 'row_failed', tenant: batch.tenant, entity: batch.entity, key, code, message: reason });
+      continue;
+    }
+    const done = plan.done.get(result.key);
+    if (done === undefined) continue;
+    target.counts[done] += 1;
+    if (done === 'embedded' || done === 'reused') target.counts.stored += 1;
+  }
+}

@@ -1,0 +1,177 @@
+import { describe, expect, test } from 'vitest';
+import { FakeProvider, fakeVector } from '../../test/helpers/fake-provider.ts';
+import { Gate } from '../../test/helpers/gate.ts';
+import { TextEmbedder } from './text-embedder.ts';
+
+const texts = (count: number) => Array.from({ length: count }, (_, index) => `text ${index}`);
+
+describe('calls', () => {
+  test('are as large as the provider allows, and vectors come back in the order of the texts', async () => {
+    const provider = new FakeProvider({ maxBatchSize: 3 });
+    const { vectors, fresh, tokens } = await new TextEmbedder(provider).embed(texts(8));
+    expect(provider.calls.map((call) => call.length)).toEqual([3, 3, 2]);
+    expect(vectors).toEqual(texts(8).map((text) => fakeVector(text)));
+    expect(fresh).toEqual(texts(8).map(() => true));
+    expect(tokens).toBe(16);
+  });
+
+  test('are never more at once than the provider allows, whoever asks, and a free place is taken at once', async () => {
+    const provider = new FakeProvider({ maxBatchSize: 1, maxConcurrency: 2 });
+    const embedder = new TextEmbedder(provider);
+    const gates = texts(5).map(() => new Gate());
+    provider.before = ([text]) => gates[texts(5).indexOf(text ?? '')]?.pass();
+    const all = Promise.all([embedder.embed(texts(3)), embedder.embed(texts(5).slice(3))]);
+    await Promise.all(gates.slice(0, 2).map((gate) => gate.waiting()));
+    expect(provider.calls).toHaveLength(2);
+    for (const [index, gate] of gates.entries()) {
+      gate.open();
+      await gates[index + 2]?.waiting();
+      expect(provider.calls).toHaveLength(Math.min(index + 3, 5));
+    }
+    await all;
+    expect(provider.peakCalls).toBe(2);
+  });
+
+  test('of no text are none', async () => {
+    const provider = new FakeProvider();
+    expect(await new TextEmbedder(provider).embed([])).toEqual({ vectors: [], fresh: [], tokens: 0 });
+    expect(provider.calls).toEqual([]);
+  });
+});
+
+describe('equal texts', () => {
+  test('are embedded once, in one call, one after another and at once', async () => {
+    const provider = new FakeProvider();
+    const embedder = new TextEmbedder(provider);
+    const gate = new Gate();
+    provider.before = () => gate.pass();
+    const first = embedder.embed(['a', 'b', 'a']);
+    const second = embedder.embed(['a', 'c']);
+    await gate.waiting(2);
+    gate.open();
+    expect((await first).fresh).toEqual([true, true, false]);
+    expect((await second).fresh).toEqual([false, true]);
+    const third = await embedder.embed(['c', 'b', 'a']);
+    expect(third).toEqual({
+      vectors: ['c', 'b', 'a'].map((text) => fakeVector(text)),
+      fresh: [false, false, false],
+      tokens: 0,
+    });
+    expect(provider.texts).toEqual(['a', 'b', 'c']);
+  });
+
+  test('are remembered within bounds, the ones not used for longest are forgotten', async () => {
+    const provider = new FakeProvider({ dimensions: 8 });
+    const embedder = new TextEmbedder(provider, 3 * 8 * 4);
+    for (const text of ['a', 'b', 'c', 'a', 'd']) await embedder.embed([text]);
+    provider.calls.length = 0;
+    for (const text of ['a', 'c', 'd']) await embedder.embed([text]);
+    expect(provider.texts).toEqual([]);
+    await embedder.embed(['b']);
+    expect(provider.texts).toEqual(['b']);
+  });
+
+  test('are complete even where fewer are remembered than one call has', async () => {
+    const provider = new FakeProvider({ maxBatchSize: 2 });
+    const { vectors } = await new TextEmbedder(provider, 1).embed(texts(7));
+    expect(vectors).toEqual(texts(7).map((text) => fakeVector(text)));
+  });
+
+  test('do not keep the whole answer of a call in memory', async () => {
+    const provider = new FakeProvider();
+    provider.spoil = (result) => {
+      const whole = new Float32Array(8_000);
+      const vectors = result.vectors.map((vector, index) => {
+        whole.set(vector as Float32Array, index * 8);
+        return whole.subarray(index * 8, index * 8 + 8);
+      });
+      return { ...result, vectors };
+    };
+    const { vectors } = await new TextEmbedder(provider).embed(['a', 'b']);
+    expect(vectors).toEqual([fakeVector('a'), fakeVector('b')]);
+    for (const vector of vectors) expect((vector as Float32Array).buffer.byteLength).toBe(8 * 4);
+  });
+});
+
+describe('a call that fails', () => {
+  test('fails whoever needs one of its texts, and is not remembered', async () => {
+    const provider = new FakeProvider();
+    const embedder = new TextEmbedder(provider);
+    const failure = new Error('out of order');
+    const gate = new Gate();
+    provider.before = async ([text]) => {
+      await gate.pass();
+      if (text === 'a') throw failure;
+    };
+    const first = embedder.embed(['a', 'b']);
+    const second = embedder.embed(['c', 'b']);
+    await gate.waiting(2);
+    gate.open();
+    await expect(first).rejects.toBe(failure);
+    await expect(second).rejects.toBe(failure);
+    provider.before = undefined;
+    const { vectors, fresh } = await embedder.embed(['a', 'b', 'c']);
+    expect(vectors).toEqual(['a', 'b', 'c'].map((text) => fakeVector(text)));
+    expect(fresh).toEqual([true, true, false]);
+  });
+
+  test('is waited for together with the other calls of the same texts', async () => {
+    const provider = new FakeProvider({ maxBatchSize: 1, maxConcurrency: 4 });
+    const slow = new Gate();
+    provider.before = ([text]) => {
+      if (text === 'bad') throw new Error('out of order');
+      return slow.pass();
+    };
+    let ended = false;
+    const embedding = new TextEmbedder(provider).embed(['slow', 'bad']).finally(() => (ended = true));
+    await slow.waiting();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(ended).toBe(false);
+    slow.open();
+    await expect(embedding).rejects.toThrow('out of order');
+  });
+
+  test('gives its place free', async () => {
+    const provider = new FakeProvider({ maxConcurrency: 1 });
+    const embedder = new TextEmbedder(provider);
+    provider.before = () => {
+      throw new Error('out of order');
+    };
+    for (let attempt = 0; attempt < 3; attempt += 1) await expect(embedder.embed(['a'])).rejects.toThrow();
+    provider.before = undefined;
+    expect((await embedder.embed(['a'])).vectors).toEqual([fakeVector('a')]);
+  });
+});
+
+test('an aborted call rejects with the reason, and calls that wait for a place are not made', async () => {
+  const provider = new FakeProvider({ maxBatchSize: 1, maxConcurrency: 1 });
+  const controller = new AbortController();
+  const gate = new Gate();
+  provider.before = (_texts, options) => gate.pass(options);
+  const embedding = new TextEmbedder(provider).embed(['a', 'b'], { signal: controller.signal });
+  await gate.waiting();
+  const reason = new Error('stop');
+  controller.abort(reason);
+  await expect(embedding).rejects.toBe(reason);
+  expect(provider.texts).toEqual(['a']);
+});
+
+test('a refused text is a value, and is remembered as well', async () => {
+  const provider = new FakeProvider();
+  const embedder = new TextEmbedder(provider);
+  const refusal = { code: 'no_known_token', reason: 'no word of it is known' };
+  provider.refused.set('b', refusal);
+  expect((await embedder.embed(['a', 'b'])).vectors).toEqual([fakeVector('a'), refusal]);
+  expect((await embedder.embed(['b'])).vectors).toEqual([refusal]);
+  expect(provider.texts).toEqual(['a', 'b']);
+});
+
+test('an answer that cannot be right fails the call, one bad vector only its text', async () => {
+  const provider = new FakeProvider();
+  const embedder = new TextEmbedder(provider);
+  provider.spoil = (result) => ({ ...result, vectors: result.vectors.slice(1) });
+  await expect(embedder.embed(['a', 'b'])).rejects.toMatchObject({ code: 'provider_contract' });
+  provider.spoil = (result) => ({ ...result, vectors: [new Float32Array(8), ...result.vectors.slice(1)] });
+  const { vectors } = await embedder.embed(['a', 'b']);
+  expect(vectors).toEqual([expect.objectContaining({ code: 'vector_zero' }), fakeVector('b')]);
+});

@@ -1,0 +1,94 @@
+import { retryConflicts } from '../db/retry-conflicts.ts';
+import type { CallOptions, Queryable } from '../ports/database.ts';
+import type { Batch, RowResult } from './work.ts';
+
+export interface Recorded {
+  /** Rows whose result now stands. */
+  recorded: Set<string>;
+  /** Rows that changed while they were worked on; they stay queued and free. */
+  outdated: Set<string>;
+  /** Rows whose lease has passed to somebody else, or that somebody else finished. */
+  lost: Set<string>;
+}
+
+/**
+ * Ends a batch: vector state, dequeue and failure reasons in one statement, hence one transaction. Only rows
+ * that still carry the batch's lease token and the claimed version are recorded.
+ */
+export async function recordBatch(
+  database: Queryable,
+  batch: Batch,
+  generationId: number,
+  results: readonly RowResult[],
+  options: CallOptions = {},
+): Promise<Recorded> {
+  const values = [batch.tenant, batch.entity, generationId, batch.leaseToken, ...columnsOf(results)];
+  const { rows } = await retryConflicts(
+    () => database.query<{ key: string; current: boolean }>(RECORD_SQL, values, options),
+    options,
+  );
+  const current = new Map(rows.map((row) => [row.key, row.current]));
+  const withState = (wanted: boolean | undefined) =>
+    new Set(results.map((result) => result.key).filter((key) => current.get(key) === wanted));
+  return { recorded: withState(true), outdated: withState(false), lost: withState(undefined) };
+}
+
+const RECORD_SQL = `
+  with result as (
+    select * from unnest(
+      $5::text[], $6::int8[], $7::text[], $8::text[], $9::text[], $10::text[], $11::int4[],
+      $12::text[], $13::text[]
+    ) as r(key, version, outcome, row_hash, text_hash, payload_hash, chunks, error_code, error)
+  ), held as (
+    -- Locked in key order, as every other writer does, so that two of them cannot wait for each other.
+    select q.key, q.version = result.version as current
+    from vecpipe.queue q join result on result.key = q.key
+    where q.tenant = $1 and q.entity = $2 and q.lease_token = $4::uuid
+    order by q.key
+    for update of q
+  ), dequeued as (
+    delete from vecpipe.queue q using held, result
+    where q.tenant = $1 and q.entity = $2 and q.key = held.key and result.key = held.key
+      and held.current and result.outcome <> 'failed'
+  ), stored as (
+    insert into vecpipe.vector_state
+      (generation_id, tenant, entity, key, row_hash, text_hash, payload_hash, chunks)
+    select $3::int8, $1, $2, key, decode(row_hash, 'hex'), text_hash, payload_hash, chunks
+    from result join held using (key)
+    where held.current and outcome = 'stored'
+    on conflict (generation_id, tenant, entity, key) do update set
+      row_hash = excluded.row_hash, text_hash = excluded.text_hash, payload_hash = excluded.payload_hash,
+      chunks = excluded.chunks, stored_at = now()
+  ), forgotten as (
+    delete from vecpipe.vector_state v using held, result
+    where v.generation_id = $3::int8 and v.tenant = $1 and v.entity = $2 and v.key = held.key
+      and result.key = held.key and held.current and result.outcome = 'deleted'
+  ), rested as (
+    update vecpipe.queue q set
+      available_at = 'infinity', error_code = result.error_code, error = result.error,
+      lease_token = null, lease_until = null, lease_run = null
+    from held, result
+    where q.tenant = $1 and q.entity = $2 and q.key = held.key and result.key = held.key
+      and held.current and result.outcome = 'failed'
+  ), reopened as (
+    update vecpipe.queue q set lease_token = null, lease_until = null, lease_run = null
+    from held
+    where q.tenant = $1 and q.entity = $2 and q.key = held.key and not held.current
+  )
+  select key, current from held`;
+
+function columnsOf(results: readonly RowResult[]) {
+  const stored = results.map((result) => (result.outcome === 'stored' ? result : null));
+  const failed = results.map((result) => (result.outcome === 'failed' ? result : null));
+  return [
+    results.map((result) => result.key),
+    results.map((result) => result.version),
+    results.map((result) => result.outcome),
+    stored.map((result) => result?.rowHash ?? null),
+    stored.map((result) => result?.textHash ?? null),
+    stored.map((result) => result?.payloadHash ?? null),
+    stored.map((result) => result?.chunks ?? null),
+    failed.map((result) => result?.code ?? null),
+    failed.map((result) => result?.reason ?? null),
+  ];
+}

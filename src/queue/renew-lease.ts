@@ -1,0 +1,30 @@
+import type { CallOptions, Queryable } from '../ports/database.ts';
+import type { Batch } from './work.ts';
+
+/**
+ * Extends a batch's lease by `leaseMs` from now.
+ * @returns false when another worker has taken any of its rows: the batch must be given up
+ */
+export async function renewLease(
+  database: Queryable,
+  batch: Batch,
+  options: CallOptions & { leaseMs: number },
+): Promise<boolean> {
+  const leaseValidUntil = performance.now() + options.leaseMs;
+  const { changed } = await database.query(
+    `with held as (
+      -- Locked in key order, as every other writer does, so that two of them cannot wait for each other.
+      select key from vecpipe.queue
+      where tenant = $1 and entity = $2 and key = any ($3::text[]) and lease_token = $4::uuid
+      order by key
+      for update
+    )
+    update vecpipe.queue q set lease_until = now() + $5::float8 * interval '1 millisecond'
+    from held where q.tenant = $1 and q.entity = $2 and q.key = held.key`,
+    [batch.tenant, batch.entity, batch.rows.map((row) => row.key), batch.leaseToken, options.leaseMs],
+    options,
+  );
+  if (changed < batch.rows.length) return false;
+  batch.leaseValidUntil = leaseValidUntil;
+  return true;
+}

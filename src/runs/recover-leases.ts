@@ -1,0 +1,53 @@
+import type { CallOptions, Database } from '../ports/database.ts';
+import { isProcessAlive } from '../util/process-space.ts';
+
+interface OpenRun {
+  id: string;
+  machine: string;
+  pid: number;
+  startedTicks: number | null;
+}
+
+/**
+ * Frees the leases of runs that are known to have died, so that nobody has to wait until they run out: those of
+ * this machine whose process is gone and, in a database that only one process can open, all but our own. What
+ * happened on other machines cannot be known; their leases end by time.
+ * @returns how many rows were freed
+ */
+export async function recoverLeases(
+  database: Database,
+  ownRunId: string,
+  options: CallOptions = {},
+): Promise<number> {
+  const { rows: open } = await database.query<OpenRun>(
+    `select id::text, machine, pid, process_started_ticks as "startedTicks" from vecpipe.runs
+    where finished_at is null and id <> $1::uuid`,
+    [ownRunId],
+    options,
+  );
+  const dead = open.filter(
+    (run) => database.exclusive || !isProcessAlive(run.machine, run.pid, run.startedTicks),
+  );
+  if (dead.length === 0) return 0;
+  const ids = dead.map((run) => run.id);
+  const { changed } = await database.query(
+    `with left_behind as (
+      -- Locked in key order, as every other writer does, so that two of them cannot wait for each other.
+      select tenant, entity, key from vecpipe.queue
+      where lease_run = any ($1::uuid[])
+      order by tenant, entity, key
+      for update
+    )
+    update vecpipe.queue q set lease_token = null, lease_until = null, lease_run = null
+    from left_behind l where q.tenant = l.tenant and q.entity = l.entity and q.key = l.key`,
+    [ids],
+    options,
+  );
+  await database.query(
+    `update vecpipe.runs set finished_at = now(), error = 'the process died before it could say how the run ended'
+    where id = any ($1::uuid[]) and finished_at is null`,
+    [ids],
+    options,
+  );
+  return changed;
+}
