@@ -1,0 +1,7 @@
+/**
+ * Imports a module of the built program: through a TypeScript loader the same code runs at a fraction of its speed.
+ * @param path below dist, such as `db/open-database.js`
+ */
+export async function built<Module>(path: string): Promise<Module> {
+  return (await import(new URL(`../dist/${path}`, import.meta.url).href)) as Module;
+}
