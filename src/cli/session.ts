@@ -1,9 +1,10 @@
-import type { Config, DatabaseConfig } from '../config/config.ts';
+import type { Config, DatabaseConfig, ProviderConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { latestVersion, migrate, schemaVersion } from '../db/migrate.ts';
 import { openDatabase } from '../db/open-database.ts';
 import type { Entity } from '../entities/entity.ts';
 import { usageError } from '../errors/vecpipe-error.ts';
+import type { Scope } from '../lifetime/scope.ts';
 import type { Database } from '../ports/database.ts';
 import type { EmbeddingProvider } from '../ports/embedding-provider.ts';
 import type { VectorStore } from '../ports/vector-store.ts';
@@ -31,14 +32,16 @@ export interface SessionOptions {
   maxConnections?: number;
   /** Leave a row in vecpipe.runs. */
   recordRun?: boolean;
+  /** Start opening the tenants' providers while the database opens. */
+  usesProviders?: boolean;
 }
 
 /** Loads the config, checks what the flags select, opens the database and brings its tables up to date. */
 export async function openSession(
   context: CommandContext<object>,
-  { maxConnections = 4, recordRun = false }: SessionOptions = {},
+  { maxConnections = 4, recordRun = false, usesProviders = false }: SessionOptions = {},
 ): Promise<Session> {
-  const { options, io, scope } = context;
+  const { options, io, scope, report } = context;
   const signal = io.stop.stop;
   const config = await loadConfig({
     flags: { config: options.config },
@@ -49,41 +52,59 @@ export async function openSession(
   const tenants = selectTenants(config, options);
   const entities = selectEntities(config, options);
   const command = `vecpipe ${context.command}`;
-  context.report({ type: 'step', message: 'Opening the database' });
-  const database = scope.use(
+
+  const providers = new Map<string, Promise<EmbeddingProvider>>();
+  const provider = (tenant: string): Promise<EmbeddingProvider> => {
+    const name = providerOf(config, tenant);
+    const opening =
+      providers.get(name) ?? own(scope, `provider ${name}`, openProvider(configOf(config, name), { signal }));
+    providers.set(name, opening);
+    return opening;
+  };
+
+  report({ type: 'step', message: 'Opening the database' });
+  const openingDatabase = own(
+    scope,
     'the database',
-    await openDatabase(config.database, { maxConnections, command, signal }),
+    openDatabase(config.database, { maxConnections, command, signal }),
   );
+  // Most of opening the database is waiting. A provider that fails says so to whoever asks for it later.
+  if (usesProviders) for (const tenant of tenants) provider(tenant).catch(() => {});
+  const database = await openingDatabase;
   await prepareSchema(database, config.database, options);
   if (recordRun && !options.dryRun) await recordThisRun(context, database, tenants, entities);
 
   let store: Promise<VectorStore> | undefined;
-  const providers = new Map<string, Promise<EmbeddingProvider>>();
   return {
     config,
     database,
     tenants,
     entities,
+    provider,
     store() {
-      store ??= openStore(config.store, database, { signal }).then((opened) =>
-        scope.use('the vector store', opened),
-      );
+      store ??= own(scope, 'the vector store', openStore(config.store, database, { signal }));
       return store;
     },
-    provider(tenant) {
-      const name = providerOf(config, tenant);
-      let provider = providers.get(name);
-      if (!provider) {
-        const providerConfig = config.providers.get(name);
-        if (!providerConfig) throw new Error(`provider ${name} is not in the checked config`);
-        provider = openProvider(providerConfig, { signal }).then((opened) =>
-          scope.use(`provider ${name}`, opened),
-        );
-        providers.set(name, provider);
-      }
-      return provider;
-    },
   };
+}
+
+/** Gives what is being opened to the scope at once, so that it is closed even when the run ends before it is open. */
+function own<Resource extends AsyncDisposable>(
+  scope: Scope,
+  name: string,
+  opening: Promise<Resource>,
+): Promise<Resource> {
+  scope.defer(name, async () => {
+    const opened = await opening.catch(() => null);
+    await opened?.[Symbol.asyncDispose]();
+  });
+  return opening;
+}
+
+function configOf(config: Config, provider: string): ProviderConfig {
+  const found = config.providers.get(provider);
+  if (!found) throw new Error(`provider ${provider} is not in the checked config`);
+  return found;
 }
 
 /** A dry run changes nothing in a server; the embedded database is vecpipe's own. */

@@ -10,7 +10,7 @@ import { openSession } from '../session.ts';
 export const explainMain: Main<object> = async (context) => {
   const signal = context.io.stop.stop;
   const key = context.args[0] ?? '';
-  const session = await openSession(context);
+  const session = await openSession(context, { usesProviders: true });
   const { database, tenants, entities } = session;
   const store = await session.store();
   const found: RowExplanation[] = [];

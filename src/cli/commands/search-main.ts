@@ -17,7 +17,7 @@ export const searchMain: Main<SearchFlags> = async (context) => {
   const text = args.join(' ').trim();
   if (text === '')
     throw usageError('query_empty', 'the search text is empty', 'write what to look for in quotes');
-  const session = await openSession(context);
+  const session = await openSession(context, { usesProviders: true });
   const store = await session.store();
   const targets: SearchTarget[] = [];
   for (const tenant of session.tenants) {

@@ -18,7 +18,7 @@ export const vectorizeMain: Main<VectorizeFlags> = async (context) => {
   const batchesInFlight = (options.concurrency ?? BATCHES_IN_FLIGHT) * (options.workers ?? 1);
   // Each batch under way may want a connection, and the heartbeat must not have to wait for one.
   const maxConnections = Math.min(batchesInFlight, MAX_CONNECTIONS) + 2;
-  const session = await openSession(context, { maxConnections, recordRun: true });
+  const session = await openSession(context, { maxConnections, recordRun: true, usesProviders: true });
   const shared = {
     queuedOnly: options.queuedOnly ?? false,
     deleteAll: options.yes ?? false,

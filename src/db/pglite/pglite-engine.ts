@@ -12,6 +12,9 @@ import { firstLine, pgliteError } from './pglite-error.ts';
 /** Four files of the log, each 16 MB: a batch writes less than three. */
 const MINIMUM_FREE_BYTES = 64 * 1024 * 1024;
 
+/** Asking costs as much as a small statement does. */
+const ROOM_CHECK_MS = 100;
+
 /**
  * PGlite on a folder, with translated values and errors. Not safe for statements at once: the callers take turns.
  *
@@ -22,6 +25,7 @@ export class PgliteEngine {
   readonly #pglite: PGlite;
   readonly #folder: string;
   readonly #minimumFreeBytes: number;
+  #roomCheckedAt = -Infinity;
   #breakdown: { error: unknown } | undefined;
 
   private constructor(pglite: PGlite, folder: string, minimumFreeBytes: number) {
@@ -74,8 +78,12 @@ export class PgliteEngine {
    * @throws {VecpipeError} `unavailable` when the disk is nearly full
    */
   async assertRoom(): Promise<void> {
+    const now = performance.now();
+    if (now < this.#roomCheckedAt + ROOM_CHECK_MS) return;
+    this.#roomCheckedAt = now;
     const { bavail, bsize } = await statfs(this.#folder);
     if (bavail * bsize >= this.#minimumFreeBytes) return;
+    this.#roomCheckedAt = -Infinity;
     const megabytes = Math.round(this.#minimumFreeBytes / 1024 / 1024);
     throw unavailableError(
       'database_disk_full',
