@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 // `unit` runs beside the source with no server and no build; `full` needs `npm run build` and starts processes.
 export default defineConfig({
   test: {
+    // Most of a test's time is another process': one worker would leave a core idle on a machine of two.
+    maxWorkers: 2,
     // The file is what scripts/print-test-totals.mjs reads.
     reporters: ['default', 'json'],
     outputFile: { json: 'node_modules/.cache/vecpipe/test-report.json' },

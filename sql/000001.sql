@@ -90,6 +90,8 @@ create table vecpipe.queue (
   unconfirmed boolean not null default false,
   error_code text,
   error text,
+  -- In which generation it failed: another one, with another template or model, is worth another try.
+  failed_generation bigint,
   primary key (tenant, entity, key)
 );
 -- Leases are left out on purpose: claiming and releasing then updates no index.

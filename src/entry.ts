@@ -6,6 +6,8 @@ import { errorMessage } from './util/error-message.ts';
 
 /** What is under way when a stop is asked for may take this long to finish. */
 const GRACE_MS = 10_000;
+/** Giving back leases and closing connections may take this long on top. */
+const RELEASE_MS = 10_000;
 /** Everything is released by then; a process that still lives holds something that it should not. */
 const WATCHDOG_MS = 3_000;
 
@@ -22,6 +24,8 @@ for (const [name, exitCode] of Object.entries(SIGNALS)) {
     // The second signal ends at once: the user has waited long enough.
     if (stop.reason && stop.reason.exitCode !== EXIT_CODES.pipeClosed.code) process.exit(exitCode);
     stop.request({ name, exitCode });
+    // A database that does not answer at all must not outlive the wish to stop; leases then end by time.
+    setTimeout(() => process.exit(exitCode), GRACE_MS + RELEASE_MS).unref();
   });
 }
 
@@ -44,14 +48,7 @@ process.on('uncaughtException', (error) => {
   process.exit(EXIT_CODES.bug.code);
 });
 
-const exitCode = await run(process.argv.slice(2), {
-  stdin: process.stdin,
-  stdout: process.stdout,
-  stderr: process.stderr,
-  environment: process.env,
-  workingDirectory: process.cwd(),
-  stop,
-});
+const exitCode = await runIn(workingDirectory());
 // An output that could not be written has set its own code.
 if (!outputFailed) process.exitCode = exitCode;
 
@@ -61,3 +58,27 @@ armExitWatchdog(WATCHDOG_MS, (resources) => {
   );
   process.exit(EXIT_CODES.bug.code);
 });
+
+/** Null when the folder that the process was started in has been deleted meanwhile. */
+function workingDirectory(): string | null {
+  try {
+    return process.cwd();
+  } catch {
+    return null;
+  }
+}
+
+async function runIn(folder: string | null): Promise<number> {
+  if (folder === null) {
+    process.stderr.write('vecpipe: the working directory does not exist any more\n  change to another one\n');
+    return EXIT_CODES.usage.code;
+  }
+  return run(process.argv.slice(2), {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    environment: process.env,
+    workingDirectory: folder,
+    stop,
+  });
+}

@@ -63,6 +63,7 @@ table queue
   unconfirmed boolean not null default false
   error_code text
   error text
+  failed_generation bigint
   constraint queue_operation_check CHECK ((operation = ANY (ARRAY['upsert'::text, 'delete'::text])))
   constraint queue_pkey PRIMARY KEY (tenant, entity, key)
   CREATE INDEX queue_claim ON vecpipe.queue USING btree (tenant, entity, available_at, key)

@@ -1,39 +1,81 @@
 import { collectionName } from '../entities/entity.ts';
+import type { Entity } from '../entities/entity.ts';
+import { VecpipeError } from '../errors/vecpipe-error.ts';
 import { noCounts } from '../pipeline/counts.ts';
 import { fingerprintSettings } from '../pipeline/fingerprint.ts';
 import { ensureGeneration } from '../pipeline/generation.ts';
+import { noTally } from '../pipeline/target.ts';
 import type { Target } from '../pipeline/target.ts';
 import { TextEmbedder } from '../pipeline/text-embedder.ts';
+import type { CallOptions } from '../ports/database.ts';
 import type { Report } from '../ports/run-events.ts';
+import type { VectorStore } from '../ports/vector-store.ts';
 import { openRowSource } from '../sources/rows/open-row-source.ts';
 import type { EntityReport } from './run-command.ts';
 import type { Session } from './session.ts';
 
+/** A tenant's entity that cannot be worked on, and why. */
+export interface UnopenedTarget {
+  tenant: string;
+  entity: string;
+  error: VecpipeError;
+}
+
+export interface OpenedTargets {
+  targets: Target[];
+  unopened: UnopenedTarget[];
+}
+
 /**
- * One target for every selected tenant and entity, its collection ready to be written to. Every source is
- * checked before the first collection is made, so that a wrong config leaves nothing behind.
+ * One target for every selected tenant and entity, its collection ready to be written to. What cannot be opened is
+ * set aside with its reason: one tenant's broken provider or entity does not stop the others.
  */
-export async function openTargets(session: Session, report: Report, signal: AbortSignal): Promise<Target[]> {
-  const { database, tenants, entities } = session;
-  const sources = [];
-  for (const tenant of tenants) {
-    for (const entity of entities) sources.push(await openRowSource(database, entity, tenant, { signal }));
-  }
+export async function openTargets(
+  session: Session,
+  report: Report,
+  signal: AbortSignal,
+): Promise<OpenedTargets> {
   const store = await session.store();
   const embedders = new Map<string, TextEmbedder>();
-  const targets: Target[] = [];
-  for (const source of sources) {
-    const { tenant, entity } = source;
-    const provider = await session.provider(tenant);
-    // One a tenant: what one tenant's text costs is never paid by another's.
-    const embedder = embedders.get(tenant) ?? new TextEmbedder(provider);
-    embedders.set(tenant, embedder);
-    const settings = fingerprintSettings(entity, provider);
-    const collection = collectionName(entity, tenant);
-    const generation = await ensureGeneration(database, store, collection, settings, { report, signal });
-    targets.push({ tenant, entity: entity.name, source, embedder, settings, generation, counts: noCounts() });
+  const opened: OpenedTargets = { targets: [], unopened: [] };
+  for (const tenant of session.tenants) {
+    for (const entity of session.entities) {
+      try {
+        opened.targets.push(await openTarget(session, store, entity, tenant, embedders, { report, signal }));
+      } catch (error) {
+        if (!(error instanceof VecpipeError)) throw error;
+        opened.unopened.push({ tenant, entity: entity.name, error });
+      }
+    }
   }
-  return targets;
+  return opened;
+}
+
+async function openTarget(
+  session: Session,
+  store: VectorStore,
+  entity: Entity,
+  tenant: string,
+  embedders: Map<string, TextEmbedder>,
+  options: CallOptions & { report: Report },
+): Promise<Target> {
+  const { database } = session;
+  // Before the collection is made, so that a wrong config leaves nothing behind.
+  const source = await openRowSource(database, entity, tenant, options);
+  const provider = await session.provider(tenant);
+  // One a tenant: what one tenant's text costs is never paid by another's.
+  const embedder = embedders.get(tenant) ?? new TextEmbedder(provider);
+  embedders.set(tenant, embedder);
+  const settings = fingerprintSettings(entity, provider);
+  const generation = await ensureGeneration(
+    database,
+    store,
+    collectionName(entity, tenant),
+    settings,
+    options,
+  );
+  const run = { counts: noCounts(), tally: noTally() };
+  return { tenant, entity: entity.name, source, embedder, settings, generation, ...run };
 }
 
 export function entityReport(target: Target): EntityReport {

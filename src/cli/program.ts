@@ -45,14 +45,27 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   // Settings are copied to subcommands when they are made, so this has to come after all of them.
   for (const command of program.commands) command.copyInheritedSettings(program);
   try {
-    await program.parseAsync([...argv], { from: 'user' });
+    await program.parseAsync(withoutHelpFor(argv, program), { from: 'user' });
     return exitCode;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return EXIT_CODES.done.code;
+    if (error.code === 'commander.unknownOption' && argv[0]?.startsWith('-') && argv.length > 1) {
+      io.stderr.write('Write options after the command: vecpipe <command> [options]\n');
+    }
     if (argv.includes('--json')) io.stdout.write(`${JSON.stringify(usageReport(error, argv))}\n`);
     return EXIT_CODES.usage.code;
   }
+}
+
+/** `help nope` as `nope`: commander would answer it with the whole help, and no word about the command. */
+function withoutHelpFor(argv: readonly string[], program: Command): string[] {
+  const [first, second = ''] = argv;
+  const isMistyped =
+    first === 'help' &&
+    /^[^-]/.test(second) &&
+    !program.commands.some((command) => command.name() === second);
+  return isMistyped ? [second] : [...argv];
 }
 
 function createProgram(argv: readonly string[], io: Io): Command {

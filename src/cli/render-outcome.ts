@@ -12,7 +12,7 @@ export interface Ended {
   io: Io;
 }
 
-/** Failures shown to people at the most; `--json` has them all. */
+/** Failures shown to people at the most; `--json` lists more. */
 const SHOWN_FAILURES = 10;
 
 /** Says how a run ended: the one JSON object or the text on stdout, summary and errors on stderr. */
@@ -54,7 +54,11 @@ function writeForPeople({ command, outcome, options, io }: Ended): void {
     const where = failure.key === '*' ? failure.entity : `${failure.entity} ${failure.key}`;
     lines.push(`Failed ${where}: ${failure.message} (${failure.code})`);
   }
-  if (failures.length > SHOWN_FAILURES) lines.push(`… and ${failures.length - SHOWN_FAILURES} more failures`);
+  const count = Math.max(
+    failures.length,
+    (result.entities ?? []).reduce((sum, entity) => sum + entity.failed, 0),
+  );
+  if (count > SHOWN_FAILURES) lines.push(`… and ${count - SHOWN_FAILURES} more failures`);
   if (error) {
     lines.push(`vecpipe ${command}: ${error.message}`);
     if (error.hint !== undefined) lines.push(`  ${error.hint}`);

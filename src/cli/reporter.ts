@@ -15,8 +15,9 @@ type Level = 'warning' | 'normal' | 'verbose';
 export function openReporter(options: GlobalOptions, io: Io): Reporter {
   const level: Level = options.quiet ? 'warning' : options.verbose ? 'verbose' : 'normal';
   if (options.logFormat === 'json') return new JsonReporter(level, io);
-  const animated = io.stderr.isTTY === true && options.progress && level === 'normal';
-  return new PrettyReporter(level, animated, io);
+  // A terminal that was given no size has 0 columns, and the spinner would count its lines for ever.
+  const isTerminal = io.stderr.isTTY === true && io.stderr.columns !== 0;
+  return new PrettyReporter(level, isTerminal && options.progress && level === 'normal', io);
 }
 
 function levelOf(event: RunEvent): Level {
@@ -152,6 +153,9 @@ async function loadWidgets(io: Io): Promise<Widgets> {
         stream: io.stderr,
         format: '{bar} {percentage} % | {value}/{total} rows | {rate} rows/s | ETA {eta_formatted}',
         formatValue: (value, _options, type) => String(type === 'percentage' ? Math.floor(value) : value),
+        // The estimate is the text `INF` while nothing is done, of which the library shows the last two letters.
+        formatTime: (seconds, options, roundTo) =>
+          Number.isFinite(seconds) ? progress.default.Format.TimeFormat(seconds, options, roundTo) : '?',
         hideCursor: true,
         clearOnComplete: true,
         gracefulExit: false,

@@ -34,6 +34,26 @@ export function selectTenants(config: Config, options: GlobalOptions): string[] 
   return wanted;
 }
 
+/**
+ * Without a tenant column an entity's rows belong to the one tenant of the config, whatever `--tenant` says.
+ * @throws {VecpipeError} `usage` when the flags would give them to another
+ */
+export function refuseForeignTenants(
+  config: Config,
+  tenants: readonly string[],
+  entities: readonly Entity[],
+): void {
+  const foreign = tenants.find((tenant) => !config.tenants.has(tenant));
+  const shared = entities.find((entity) => entity.tenantColumn === null);
+  if (foreign === undefined || shared === undefined) return;
+  const owner = [...config.tenants.keys()].join(', ');
+  throw usageError(
+    'tenant_foreign',
+    `--tenant ${foreign} cannot have the rows of ${shared.name}: without a tenant column they belong to tenant ${owner}`,
+    `leave --tenant out, name the tenant under \`tenants:\`, or give entities.${shared.name} a \`tenant:\` column`,
+  );
+}
+
 /** Name of the provider that serves a tenant; a tenant that the config does not list is served like the default one. */
 export function providerOf(config: Config, tenant: string): string {
   const [first] = config.tenants.values();

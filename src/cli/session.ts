@@ -11,9 +11,8 @@ import type { VectorStore } from '../ports/vector-store.ts';
 import { openProvider } from '../providers/open-provider.ts';
 import { recordRunEnd, recordRunStart } from '../runs/record-run.ts';
 import { openStore } from '../stores/open-store.ts';
-import type { GlobalOptions } from './options.ts';
 import type { CommandContext } from './run-command.ts';
-import { providerOf, selectEntities, selectTenants } from './select.ts';
+import { providerOf, refuseForeignTenants, selectEntities, selectTenants } from './select.ts';
 
 /** What the flags select, with the database open. Everything opened belongs to the command's scope. */
 export interface Session {
@@ -51,6 +50,7 @@ export async function openSession(
   });
   const tenants = selectTenants(config, options);
   const entities = selectEntities(config, options);
+  refuseForeignTenants(config, tenants, entities);
   const command = `vecpipe ${context.command}`;
 
   const providers = new Map<string, Promise<EmbeddingProvider>>();
@@ -71,7 +71,7 @@ export async function openSession(
   // Most of opening the database is waiting. A provider that fails says so to whoever asks for it later.
   if (usesProviders) for (const tenant of tenants) provider(tenant).catch(() => {});
   const database = await openingDatabase;
-  await prepareSchema(database, config.database, options);
+  await prepareSchema(database, config.database, { dryRun: options.dryRun ?? false, signal });
   if (recordRun && !options.dryRun) await recordThisRun(context, database, tenants, entities);
 
   let store: Promise<VectorStore> | undefined;
@@ -111,13 +111,13 @@ function configOf(config: Config, provider: string): ProviderConfig {
 async function prepareSchema(
   database: Database,
   config: DatabaseConfig,
-  options: GlobalOptions,
+  { dryRun, signal }: { dryRun: boolean; signal: AbortSignal },
 ): Promise<void> {
-  if (!options.dryRun || config.kind === 'pglite') {
-    await migrate(database);
+  if (!dryRun || config.kind === 'pglite') {
+    await migrate(database, { signal });
     return;
   }
-  if (((await schemaVersion(database)) ?? 0) >= (await latestVersion())) return;
+  if (((await schemaVersion(database, { signal })) ?? 0) >= (await latestVersion())) return;
   throw usageError(
     'schema_outdated',
     `the database at ${database.location} does not have this version's vecpipe tables yet, and --dry-run makes none`,

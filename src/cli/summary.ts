@@ -1,7 +1,7 @@
 import type { EntityReport } from './run-command.ts';
 
 /** One line an entity: what was done, the zeros left out. */
-export function vectorizeSummary(entities: readonly EntityReport[]): string[] {
+export function vectorizeSummary(entities: readonly EntityReport[], isWhole = true): string[] {
   return entities.map((entity) => {
     const parts = [
       count(entity.stored, 'stored'),
@@ -15,7 +15,7 @@ export function vectorizeSummary(entities: readonly EntityReport[]): string[] {
       count(entity.pending - entity.failed, 'still queued'),
       count(entity.tokens, 'tokens'),
     ].filter((part) => part !== null);
-    return `${entity.entity} of tenant ${entity.tenant}: ${parts.length > 0 ? parts.join(', ') : 'nothing to do'} (${entity.collection})`;
+    return `${entity.entity} of tenant ${entity.tenant}: ${parts.length > 0 ? parts.join(', ') : isWhole ? 'nothing to do' : 'nothing done'} (${entity.collection})`;
   });
 }
 

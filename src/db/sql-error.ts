@@ -51,6 +51,12 @@ function serverCondition(response: ErrorResponse, place: string): VecpipeError |
   switch (response.code) {
     case '53100':
       return unavailableError('database_disk_full', `${place} has no disk space left`, 'Free some space.');
+    case '57014':
+      return unavailableError(
+        'database_statement_timeout',
+        `${place} ended a statement because it took too long`,
+        'Raise statement_timeout for this database user, or set it to 0.',
+      );
     case '53200':
       return unavailableError('database_out_of_memory', `${place} ran out of memory`);
     case '53300':

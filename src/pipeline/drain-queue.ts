@@ -11,7 +11,6 @@ import { errorMessage } from '../util/error-message.ts';
 import { LeaseLostError, processBatch } from './process-batch.ts';
 import type { BatchContext, WriteMark } from './process-batch.ts';
 import type { Target } from './target.ts';
-import { targetName } from './target.ts';
 
 export interface DrainOptions {
   runId: string;
@@ -36,15 +35,16 @@ const POLL_MS = 250;
  * rows that another worker has leased are waited for, since that worker may die.
  *
  * A target whose store, provider or source fails is left alone while the others go on.
- * @throws the first failure, when everything else has ended and every lease was given back
+ * @returns the targets that failed, each with its first known error, when everything else has ended and every
+ *   lease was given back
+ * @throws anything that is no VecpipeError, after the same
  */
 export async function drainQueue(
   context: BatchContext,
   targets: readonly Target[],
   options: DrainOptions,
-): Promise<void> {
-  const drain = new Drain(context, options);
-  await drain.run(targets);
+): Promise<ReadonlyMap<Target, VecpipeError>> {
+  return new Drain(context, options).run(targets);
 }
 
 interface Work {
@@ -61,41 +61,44 @@ class Drain {
   #claimed = 0;
   #finished = 0;
   #total = 0;
-  #failure: { error: unknown } | undefined;
+  /** Something that is no target's fault. */
+  #bug: { error: unknown } | undefined;
   /** Targets that may have something to claim, the next in turn first. */
   #active: Target[] = [];
-  #broken = new Set<Target>();
+  readonly #broken = new Map<Target, VecpipeError>();
   #waitingSaid = false;
+  #renewal: Promise<void> | undefined;
 
   constructor(context: BatchContext, options: DrainOptions) {
     this.#context = context;
     this.#options = options;
   }
 
-  async run(targets: readonly Target[]): Promise<void> {
+  async run(targets: readonly Target[]): Promise<ReadonlyMap<Target, VecpipeError>> {
     const { abort, leaseMs } = this.#options;
     const abortAll = () => {
       for (const work of this.#inFlight) work.controller.abort(abort.reason);
     };
     abort.addEventListener('abort', abortAll);
-    const heartbeat = setInterval(() => void this.#renewLeases(), leaseMs / 3);
+    const heartbeat = setInterval(() => this.#beat(), leaseMs / 3);
     try {
       this.#active = [...targets];
       await this.#countTotal(targets);
       await this.#loop(targets);
-    } catch (error) {
-      this.#fail(error);
     } finally {
       await Promise.all([...this.#inFlight].map((work) => work.done));
       clearInterval(heartbeat);
+      // Whoever closes the database next must not close it under a renewal.
+      await this.#renewal;
       abort.removeEventListener('abort', abortAll);
     }
-    if (this.#failure) throw this.#failure.error;
+    if (this.#bug) throw this.#bug.error;
+    return this.#broken;
   }
 
   async #loop(targets: readonly Target[]): Promise<void> {
     const { stop, batchesInFlight } = this.#options;
-    while (!stop.aborted && !this.#isBugFound()) {
+    while (!stop.aborted && !this.#bug) {
       if (this.#inFlight.size >= batchesInFlight) {
         await this.#oneDone();
         continue;
@@ -166,18 +169,10 @@ class Drain {
     }
   }
 
-  #fail(error: unknown, target?: Target): void {
-    // A bug must not be hidden by a known error that came before it.
-    if (!this.#failure || (!this.#isBugFound() && !(error instanceof VecpipeError)))
-      this.#failure = { error };
-    if (!target || this.#broken.has(target)) return;
-    this.#broken.add(target);
-    if (error instanceof VecpipeError) this.#warn(`${targetName(target)}: ${error.message}`);
-  }
-
   /** A known error concerns its target; anything else concerns the program. */
-  #isBugFound(): boolean {
-    return this.#failure !== undefined && !(this.#failure.error instanceof VecpipeError);
+  #fail(error: unknown, target: Target): void {
+    if (!(error instanceof VecpipeError)) this.#bug ??= { error };
+    else if (!this.#broken.has(target)) this.#broken.set(target, error);
   }
 
   async #oneDone(): Promise<void> {
@@ -206,6 +201,13 @@ class Drain {
       });
     }
     return pause(POLL_MS, stop);
+  }
+
+  /** Where renewing takes longer than a beat, the next one is left out. */
+  #beat(): void {
+    this.#renewal ??= this.#renewLeases().finally(() => {
+      this.#renewal = undefined;
+    });
   }
 
   async #renewLeases(): Promise<void> {

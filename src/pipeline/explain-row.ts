@@ -3,7 +3,7 @@ import type { EmbeddingProvider } from '../ports/embedding-provider.ts';
 import type { VectorStore } from '../ports/vector-store.ts';
 import { loadRows } from '../sources/rows/load-rows.ts';
 import type { RowSource } from '../sources/rows/row-source.ts';
-import { chunkText } from './chunk-text.ts';
+import { chunksOf } from './chunks-of.ts';
 import { effectiveChunking } from './fingerprint.ts';
 import { findGenerationId } from './generation.ts';
 import { pointId } from './point-id.ts';
@@ -63,12 +63,7 @@ export async function explainRow(
   const decision = prepareRow(source, claimed, loaded);
   const row = 'row' in decision ? decision.row : null;
   const chunking = effectiveChunking(source.entity, provider);
-  const texts =
-    row === null || row.text === ''
-      ? []
-      : chunking === null
-        ? [row.text]
-        : chunkText(row.text, provider.tokenizer, chunking);
+  const texts = row === null ? [] : chunksOf(row.text, provider.tokenizer, chunking);
   const chunks = texts.map((text, chunk) => ({
     pointId: pointId(tenant, entity, key, chunk),
     tokens: provider.tokenizer.count(text),

@@ -1,6 +1,7 @@
 import { retryConflicts } from '../db/retry-conflicts.ts';
 import { usageError } from '../errors/vecpipe-error.ts';
 import type { CallOptions, Database, Queryable } from '../ports/database.ts';
+import type { EmbeddingProvider } from '../ports/embedding-provider.ts';
 import type { Report } from '../ports/run-events.ts';
 import type { VectorStore } from '../ports/vector-store.ts';
 import { changedSettings, fingerprintOf } from './fingerprint.ts';
@@ -17,6 +18,12 @@ export interface Generation {
   physical: string;
   fingerprint: string;
   dimensions: number;
+}
+
+/** A generation that can be written to. */
+export interface OpenGeneration extends Generation {
+  /** It held no point of anybody when it was opened: whatever is queued cannot be all that is missing. */
+  isEmpty: boolean;
 }
 
 interface GenerationRow {
@@ -52,6 +59,26 @@ export async function findGeneration(
   return toGeneration(row, collection);
 }
 
+/**
+ * Refuses to compare a provider's vectors with those of a collection that another model filled.
+ * @throws {VecpipeError} `usage`
+ */
+export async function refuseOtherModel(
+  database: Queryable,
+  storeLocation: string,
+  collection: string,
+  provider: EmbeddingProvider,
+  options: CallOptions = {},
+): Promise<void> {
+  const row = await readGeneration(database, storeLocation, collection, options);
+  if (row === null || row.settings.model === provider.modelId) return;
+  throw usageError(
+    'model_mismatch',
+    `collection ${collection} was filled by the model ${row.settings.model}, but the tenant's provider is ${provider.modelId}`,
+    'search with the provider that the collection was built with',
+  );
+}
+
 /** The live generation whatever it was built with, or null: enough to know what is recorded. */
 export async function findGenerationId(
   database: Queryable,
@@ -76,7 +103,7 @@ export async function ensureGeneration(
   collection: string,
   settings: FingerprintSettings,
   options: CallOptions & { report: Report },
-): Promise<Generation> {
+): Promise<OpenGeneration> {
   const row =
     (await readGeneration(database, store.location, collection, options)) ??
     (await beginGeneration(database, store, collection, settings, options));
@@ -85,16 +112,15 @@ export async function ensureGeneration(
 
   const existed = (await store.describeCollection(generation.physical, options)) !== null;
   await store.createCollection(generation.physical, generation.dimensions, options);
-  if (!existed || (await store.count(generation.physical, options)) === 0) {
-    await forgetRecorded(database, generation, row.readAt, options);
-  }
+  const isEmpty = !existed || (await store.count(generation.physical, options)) === 0;
+  if (isEmpty) await forgetRecorded(database, generation, row.readAt, options);
   if ((await store.resolveAlias(collection, options)) !== generation.physical) {
     await store.setAlias(collection, generation.physical, options);
   }
   if (row.status !== 'live') {
     await database.query(`update vecpipe.generations set status = 'live' where id = $1`, [row.id], options);
   }
-  return generation;
+  return { ...generation, isEmpty };
 }
 
 /** Only what was recorded before we looked: another process may be filling the new collection already. */

@@ -4,7 +4,7 @@ import { planDifference } from '../sources/rows/difference.ts';
 import type { Difference } from '../sources/rows/difference.ts';
 import { loadRows } from '../sources/rows/load-rows.ts';
 import type { RowSource } from '../sources/rows/row-source.ts';
-import { chunkText } from './chunk-text.ts';
+import { chunksOf } from './chunks-of.ts';
 import { effectiveChunking } from './fingerprint.ts';
 import { prepareRow } from './prepare-row.ts';
 
@@ -27,6 +27,10 @@ export interface Plan extends Difference {
 export interface PlanOptions extends CallOptions {
   queuedOnly: boolean;
   deleteAll: boolean;
+  /** As if nothing were recorded. */
+  refresh: boolean;
+  /** Rows that rest as failed are looked at, too. */
+  retryFailed: boolean;
   /** Rows to look at, at the most; null for all. */
   limit: number | null;
 }
@@ -47,7 +51,10 @@ export async function planRows(
 ): Promise<Plan> {
   return database.transaction(async (tx) => {
     const difference = await planDifference(tx, source, generationId, options);
-    const queued = await addQueued(tx, source, options.queuedOnly);
+    const queued = await addQueued(tx, source, options);
+    // A refresh compares with what is stored, for the deletes, and then embeds every row.
+    if (options.refresh) await addAllRows(tx, source);
+    const recordedIn = options.refresh ? null : generationId;
     const { rows, recorded, unchanged } = difference;
     const nothingNew = { added: 0, changed: 0, vanished: 0, keyless: 0, guarded: false };
     const { added, changed, vanished, keyless, guarded } = options.queuedOnly ? nothingNew : difference;
@@ -73,7 +80,7 @@ export async function planRows(
     let seen = 0;
     for await (const rows of pages(tx, options)) {
       const left = options.limit === null ? rows : rows.slice(0, options.limit - seen);
-      chunks += await countPage(tx, source, generationId, provider, left, plan);
+      chunks += await countPage(tx, source, recordedIn, provider, left, plan);
       seen += left.length;
       if (left.length < rows.length) break;
     }
@@ -88,13 +95,27 @@ interface PlannedRow {
   unconfirmed: boolean;
 }
 
-async function addQueued(tx: Queryable, source: RowSource, queuedOnly: boolean): Promise<number> {
+async function addAllRows(tx: Queryable, source: RowSource): Promise<void> {
+  await tx.query(
+    `insert into vecpipe_plan (key, unconfirmed)
+    select (${source.keySql}) collate "C", false from ${source.from}
+    where ${source.tenantCondition} and (${source.keySql}) is not null
+      and not exists (select from vecpipe_plan p where p.key = (${source.keySql}) collate "C")`,
+    [source.tenant],
+  );
+}
+
+async function addQueued(
+  tx: Queryable,
+  source: RowSource,
+  { queuedOnly, retryFailed }: PlanOptions,
+): Promise<number> {
   if (queuedOnly) await tx.query('delete from vecpipe_plan');
   const { changed } = await tx.query(
     `insert into vecpipe_plan (key, unconfirmed) select key, unconfirmed from vecpipe.queue q
-    where tenant = $1 and entity = $2 and operation = 'upsert' and available_at < 'infinity'
+    where tenant = $1 and entity = $2 and operation = 'upsert' and (available_at < 'infinity' or $3::boolean)
       and not exists (select from vecpipe_plan p where p.key = q.key)`,
-    [source.tenant, source.entity.name],
+    [source.tenant, source.entity.name, retryFailed],
   );
   return changed;
 }
@@ -139,7 +160,7 @@ async function countPage(
     if (decision.action === 'payload') plan.payloadOnly += 1;
     if (decision.action !== 'embed') continue;
     const { text } = decision.row;
-    const texts = chunking === null ? [text] : chunkText(text, provider.tokenizer, chunking);
+    const texts = chunksOf(text, provider.tokenizer, chunking);
     plan.embed += 1;
     chunks += texts.length;
     for (const each of texts) plan.tokens += provider.tokenizer.count(each);

@@ -8,7 +8,12 @@ import { pointPayload, prepareRow } from './prepare-row.ts';
 import type { PreparedRow } from './prepare-row.ts';
 
 const entity = tableEntity('t', { text: '{{ name }}', payload: ['tag', 'size'], labelColumn: 'code' });
-const source = { entity, tenant: '7', template: compileTemplate(entity.text) } as unknown as RowSource;
+const source = {
+  entity,
+  tenant: '7',
+  decimalColumns: ['price'],
+  template: compileTemplate(entity.text),
+} as unknown as RowSource;
 const claimed: ClaimedRow = { key: 'k', operation: 'upsert', version: 1, attempts: 1, unconfirmed: false };
 const values = { name: 'a name', tag: 'x', size: 2, code: 'VEC-1' };
 
@@ -42,11 +47,31 @@ describe('what has to be done', () => {
       { values: { ...values, name: '' }, recorded: stored() },
       'empty',
     ],
-    ['a row that is gone is deleted', { values: null, rowHash: null, recorded: stored() }, 'delete'],
+    ['a row that is gone and was never stored is deleted', { values: null, rowHash: null }, 'delete'],
+    ['a row that is gone is left to the guard', { values: null, rowHash: null, recorded: stored() }, 'drop'],
     ['a row whose key stands for several fails', { duplicate: true }, 'fail'],
     ['a row that the template cannot print fails', { values: { ...values, name: {} } }, 'fail'],
   ])('%s', (_name, changes, action) => {
     expect(prepareRow(source, claimed, loaded(changes)).action).toBe(action);
+  });
+
+  test('a delete that a comparison queued is carried out', () => {
+    const gone = loaded({ values: null, rowHash: null, recorded: stored() });
+    expect(prepareRow(source, { ...claimed, operation: 'delete' }, gone).action).toBe('delete');
+  });
+
+  test('a decimal is a number in the payload where a number holds it exactly', () => {
+    const priced = { ...source, entity: { ...entity, payload: ['price'] } };
+    const prices = ['2.50', '100.00', '-0.10', '9007199254740993.5', 3, null].map((price) => {
+      const decision = prepareRow(priced, claimed, loaded({ values: { ...values, price } }));
+      return 'row' in decision ? decision.row.fields['price'] : decision.action;
+    });
+    expect(prices).toEqual([2.5, 100, -0.1, '9007199254740993.5', 3, null]);
+  });
+
+  test('a payload that no store takes in one piece sets the row aside', () => {
+    const large = loaded({ values: { ...values, tag: 'x'.repeat(8_000_001) } });
+    expect(prepareRow(source, claimed, large)).toMatchObject({ action: 'fail', code: 'payload_too_large' });
   });
 
   test.each([{ recorded: stored() }, { recorded: stored({ tag: 'before' }) }])(

@@ -5,7 +5,7 @@ import type { Payload, PayloadValue } from '../ports/vector-store.ts';
 import type { ClaimedRow } from '../queue/work.ts';
 import type { LoadedRow } from '../sources/rows/load-rows.ts';
 import type { RowSource } from '../sources/rows/row-source.ts';
-import { jsonHash, shortHash } from '../util/hash.ts';
+import { shortHash, stableJson } from '../util/hash.ts';
 
 /** A row with text, and what has to be done about it. */
 export interface PreparedRow {
@@ -23,8 +23,16 @@ export interface PreparedRow {
 
 export type Decision =
   | { action: 'delete' }
+  /** Gone after it had been queued: only a comparison of the whole source may delete stored points. */
+  | { action: 'drop' }
   | { action: 'fail'; code: string; reason: string }
   | { action: 'embed' | 'payload' | 'none' | 'empty'; row: PreparedRow };
+
+/** At four bytes a character it still fits into one request of 32 MiB, the most that Qdrant takes. */
+const MAX_PAYLOAD_CHARACTERS = 8_000_000;
+
+/** Text hash of a row whose record was withdrawn: it may have more points than were recorded. */
+const DOUBTED = '';
 
 /** Decides from the row as it is now, whatever it was when it was queued. */
 export function prepareRow(source: RowSource, claimed: ClaimedRow, loaded: LoadedRow): Decision {
@@ -32,15 +40,29 @@ export function prepareRow(source: RowSource, claimed: ClaimedRow, loaded: Loade
     const reason = `several rows have this key; give entities.${source.entity.name}.key the columns that tell them apart`;
     return { action: 'fail', code: 'key_not_unique', reason };
   }
-  if (loaded.values === null || loaded.rowHash === null) return { action: 'delete' };
+  if (loaded.values === null || loaded.rowHash === null) {
+    // A delete was queued by a comparison, which has a guard; an upsert that finds no row has none.
+    return { action: claimed.operation === 'upsert' && loaded.recorded !== null ? 'drop' : 'delete' };
+  }
   const text = render(source, loaded.values);
   if (text instanceof TemplateValueError) {
     return { action: 'fail', code: 'template_value', reason: text.message };
   }
-  const fields = payloadFields(source.entity, loaded.values);
+  const fields = payloadFields(source, loaded.values);
   const label = labelOf(source.entity, loaded.values) ?? claimed.key;
+  if (holdsUnstorableText(fields) || UNSTORABLE.test(label)) {
+    const reason =
+      'a column of the payload holds a NUL character or half a surrogate pair, which no store takes';
+    return { action: 'fail', code: 'payload_value', reason };
+  }
+  const payloadJson = stableJson([fields, label]);
+  if (payloadJson.length > MAX_PAYLOAD_CHARACTERS) {
+    const reason = "the payload is larger than 8 MB; leave its largest column out of the entity's `payload:`";
+    return { action: 'fail', code: 'payload_too_large', reason };
+  }
   // What an interrupted worker may have written is not recorded, so then nothing recorded is to be relied on.
   const recorded = claimed.unconfirmed ? null : loaded.recorded;
+  const isDoubted = claimed.unconfirmed || loaded.recorded?.textHash === DOUBTED;
   const row: PreparedRow = {
     claimed,
     rowHash: loaded.rowHash,
@@ -48,8 +70,8 @@ export function prepareRow(source: RowSource, claimed: ClaimedRow, loaded: Loade
     text,
     textHash: shortHash(text),
     fields,
-    payloadHash: jsonHash([fields, label]),
-    recordedChunks: claimed.unconfirmed ? null : (loaded.recorded?.chunks ?? 0),
+    payloadHash: shortHash(payloadJson),
+    recordedChunks: isDoubted ? null : (loaded.recorded?.chunks ?? 0),
   };
   if (text === '') return { action: 'empty', row };
   if (recorded === null || recorded.textHash !== row.textHash || recorded.chunks === 0)
@@ -86,8 +108,33 @@ function render(source: RowSource, values: RowValues): string | TemplateValueErr
   }
 }
 
-function payloadFields(entity: Entity, values: RowValues): Record<string, PayloadValue> {
-  return Object.fromEntries(entity.payload.map((name) => [name, (values[name] ?? null) as PayloadValue]));
+function payloadFields(
+  { entity, decimalColumns }: RowSource,
+  values: RowValues,
+): Record<string, PayloadValue> {
+  return Object.fromEntries(
+    entity.payload.map((name) => {
+      const value = (values[name] ?? null) as PayloadValue;
+      return [name, decimalColumns.includes(name) ? decimalValue(value) : value];
+    }),
+  );
+}
+
+/** In the text `2.50` is printed as it is; in the payload it is a number, so that a store can compare it. */
+function decimalValue(value: PayloadValue): PayloadValue {
+  if (Array.isArray(value)) return value.map((each) => decimalValue(each));
+  if (typeof value !== 'string' || !/^-?\d+\.\d+$/.test(value)) return value;
+  const shortest = value.replace(/\.?0+$/, '');
+  return String(Number(shortest)) === shortest ? Number(shortest) : value;
+}
+
+/** Postgres' json can hold them as escapes; a store that gets one refuses all points of the call. */
+const UNSTORABLE = /\0|\p{Surrogate}/u;
+
+function holdsUnstorableText(value: PayloadValue): boolean {
+  if (typeof value === 'string') return UNSTORABLE.test(value);
+  if (value === null || typeof value !== 'object') return false;
+  return Object.entries(value).some(([name, each]) => UNSTORABLE.test(name) || holdsUnstorableText(each));
 }
 
 function labelOf(entity: Entity, values: RowValues): string | null {

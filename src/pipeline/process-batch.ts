@@ -6,7 +6,7 @@ import { requeueRows } from '../queue/requeue-rows.ts';
 import type { Batch, RowResult } from '../queue/work.ts';
 import { loadRows } from '../sources/rows/load-rows.ts';
 import { slices } from '../util/slices.ts';
-import { chunkText } from './chunk-text.ts';
+import { chunksOf } from './chunks-of.ts';
 import { pointId } from './point-id.ts';
 import { pointPayload, prepareRow } from './prepare-row.ts';
 import type { PreparedRow } from './prepare-row.ts';
@@ -96,6 +96,10 @@ async function planBatch(
       plan.results.push({ key, version, outcome: 'failed', code: decision.code, reason: decision.reason });
       return;
     }
+    if (decision.action === 'drop') {
+      plan.results.push({ key, version, outcome: 'dropped' });
+      return;
+    }
     if (decision.action === 'delete') {
       plan.results.push({ key, version, outcome: 'deleted' });
       plan.prune.push({ tenant: batch.tenant, entity: batch.entity, key, fromChunk: 0 });
@@ -150,17 +154,15 @@ async function embedRows(
   if (rows.length === 0) return [];
   const { chunking } = target.settings;
   const { embedder, generation } = target;
-  const chunksOf = rows.map((row) =>
-    chunking === null ? [row.text] : chunkText(row.text, embedder.provider.tokenizer, chunking),
-  );
-  const { vectors, fresh, tokens } = await embedder.embed(chunksOf.flat(), options);
+  const texts = rows.map((row) => chunksOf(row.text, embedder.provider.tokenizer, chunking));
+  const { vectors, fresh, tokens } = await embedder.embed(texts.flat(), options);
   // Spent, whatever becomes of the batch.
   target.counts.tokens += tokens;
 
   const points: Point[] = [];
   let next = 0;
   rows.forEach((row, index) => {
-    const count = chunksOf[index]?.length ?? 0;
+    const count = texts[index]?.length ?? 0;
     const ofRow = vectors.slice(next, next + count);
     const paid = fresh.slice(next, next + count).includes(true);
     next += count;
@@ -220,6 +222,8 @@ async function record(
   if (mark.written && lost.size > 0) await requeueRows(database, batch.tenant, batch.entity, [...lost]);
   for (const result of results) {
     if (!recorded.has(result.key)) continue;
+    target.tally.finished += 1;
+    if (result.outcome === 'dropped') target.tally.dropped += 1;
     if (result.outcome === 'failed') {
       const { key, code, reason } = result;
       report({ type: 'row_failed', tenant: batch.tenant, entity: batch.entity, key, code, message: reason });

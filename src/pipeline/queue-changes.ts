@@ -11,10 +11,16 @@ export interface QueueChangesOptions extends CallOptions {
   dryRun: boolean;
 }
 
+export interface QueuedChanges {
+  /** Rows that differ, whoever queued them, those that rest as failed included. */
+  found: number;
+  /** What was found that cannot be queued. */
+  failures: Failure[];
+}
+
 /**
- * Compares a source with what is recorded for a generation and queues the difference. Sets the source's counts.
+ * Compares a source with what is recorded for a generation and queues the difference. Adds to the source's counts.
  * @param generationId null when nothing was ever stored
- * @returns what was found that cannot be queued
  */
 export async function queueChanges(
   database: Database,
@@ -22,15 +28,18 @@ export async function queueChanges(
   generationId: number | null,
   counts: Counts,
   options: QueueChangesOptions,
-): Promise<Failure[]> {
+): Promise<QueuedChanges> {
   const difference = options.dryRun
     ? await database.transaction((tx) => planDifference(tx, source, generationId, options), options)
     : await queueDifference(database, source, generationId, options);
-  counts.inserted = difference.queuedAdded;
-  counts.updated = difference.queuedChanged;
-  counts.unchanged = difference.unchanged;
-  counts.queued = difference.queuedAdded + difference.queuedChanged + difference.queuedDeleted;
-  return differenceFailures(source, difference);
+  counts.inserted += difference.queuedAdded;
+  counts.updated += difference.queuedChanged;
+  counts.unchanged += difference.unchanged;
+  counts.queued += difference.queuedAdded + difference.queuedChanged + difference.queuedDeleted;
+  return {
+    found: difference.added + difference.changed + difference.vanished,
+    failures: differenceFailures(source, difference),
+  };
 }
 
 /** What a comparison found that cannot be queued; it stands for several rows, so its key is `*`. */

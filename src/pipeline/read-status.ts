@@ -1,6 +1,7 @@
 import type { CallOptions, Database, Queryable } from '../ports/database.ts';
 import type { VectorStore } from '../ports/vector-store.ts';
 import { readBacklog } from '../queue/backlog.ts';
+import { sourceError } from '../sources/rows/source-error.ts';
 import type { RowSource } from '../sources/rows/row-source.ts';
 import { findGenerationId } from './generation.ts';
 import { ownPoints } from './own-points.ts';
@@ -56,11 +57,15 @@ export async function readStatus(
 }
 
 async function countRows(database: Queryable, source: RowSource, options: CallOptions): Promise<number> {
-  const { rows } = await database.query<{ rows: number }>(
-    `select count(*) as rows from ${source.from} where ${source.tenantCondition}`,
-    [source.tenant],
-    options,
-  );
+  const { rows } = await database
+    .query<{ rows: number }>(
+      `select count(*) as rows from ${source.from} where ${source.tenantCondition}`,
+      [source.tenant],
+      options,
+    )
+    .catch((error: unknown) => {
+      throw sourceError(error, source);
+    });
   return rows[0]?.rows ?? 0;
 }
 

@@ -1,8 +1,9 @@
 import { usageError } from '../errors/vecpipe-error.ts';
-import type { CallOptions } from '../ports/database.ts';
+import type { CallOptions, Queryable } from '../ports/database.ts';
 import type { EmbeddingProvider } from '../ports/embedding-provider.ts';
 import type { PointFilter, ScoredPoint, VectorStore } from '../ports/vector-store.ts';
 import { checkVectors } from './check-vectors.ts';
+import { refuseOtherModel } from './generation.ts';
 import { ownPoints } from './own-points.ts';
 
 export interface SearchTarget {
@@ -29,6 +30,7 @@ const CHUNKS_PER_ROW = 4;
  * @throws {VecpipeError} `usage` when nothing was stored yet or the text has no word that the model knows
  */
 export async function searchRows(
+  database: Queryable,
   store: VectorStore,
   targets: readonly SearchTarget[],
   text: string,
@@ -43,6 +45,7 @@ export async function searchRows(
     searched += 1;
     const vector = vectors.get(provider) ?? (await embedQuery(provider, text, options));
     vectors.set(provider, vector);
+    await refuseOtherModel(database, store.location, collection, provider, options);
     await checkWidth(store, physical, collection, provider, options);
     const points = await store.search(collection, vector, {
       ...options,

@@ -1,8 +1,18 @@
 import type { RowSource } from '../sources/rows/row-source.ts';
 import type { Counts } from './counts.ts';
 import type { FingerprintSettings } from './fingerprint.ts';
-import type { Generation } from './generation.ts';
+import type { OpenGeneration } from './generation.ts';
 import type { TextEmbedder } from './text-embedder.ts';
+
+/** What happened to a target's rows since they were last compared. */
+export interface Tally {
+  /** Differing rows that the comparison found, whoever queued them. */
+  found: number;
+  /** Recorded by this run. */
+  finished: number;
+  /** Found to be gone from the source after they had been queued. */
+  dropped: number;
+}
 
 /** One tenant's entity in one run: where its rows come from and where their points go. */
 export interface Target {
@@ -11,8 +21,13 @@ export interface Target {
   readonly source: RowSource;
   readonly embedder: TextEmbedder;
   readonly settings: FingerprintSettings;
-  readonly generation: Generation;
+  readonly generation: OpenGeneration;
   readonly counts: Counts;
+  readonly tally: Tally;
+}
+
+export function noTally(): Tally {
+  return { found: 0, finished: 0, dropped: 0 };
 }
 
 export function targetName(target: { tenant: string; entity: string }): string {

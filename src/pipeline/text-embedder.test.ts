@@ -175,3 +175,13 @@ test('an answer that cannot be right fails the call, one bad vector only its tex
   const { vectors } = await embedder.embed(['a', 'b']);
   expect(vectors).toEqual([expect.objectContaining({ code: 'vector_zero' }), fakeVector('b')]);
 });
+
+test('a call with more texts than are remembered ends, and embeds each of them once', async () => {
+  const provider = new FakeProvider();
+  const roomForTwo = provider.dimensions * Float32Array.BYTES_PER_ELEMENT * 2;
+  const again = ['a', 'b', 'c', 'a', 'b'];
+  const { vectors, fresh } = await new TextEmbedder(provider, roomForTwo).embed(again);
+  expect(vectors).toEqual(again.map((text) => fakeVector(text)));
+  expect(fresh).toEqual([true, true, true, false, false]);
+  expect(provider.calls.flat()).toEqual(['a', 'b', 'c']);
+});

@@ -1,3 +1,4 @@
+import { waitOrAbort } from '../lifetime/abort.ts';
 import type { CallOptions } from '../ports/database.ts';
 import type { EmbeddingProvider, RefusedText } from '../ports/embedding-provider.ts';
 import { shortHash } from '../util/hash.ts';
@@ -43,7 +44,8 @@ export class TextEmbedder {
     const resolvers = new Map<string, PromiseWithResolve>();
     for (const text of texts) {
       const key = shortHash(text);
-      const known = this.#known.get(key);
+      // This call's own first: a large one may have outgrown what is remembered.
+      const known = resolvers.get(key)?.promise ?? this.#known.get(key);
       fresh.push(known === undefined);
       if (known !== undefined) {
         this.#remember(key, known);
@@ -66,7 +68,7 @@ export class TextEmbedder {
     const failed = settled.find((call) => call.status === 'rejected');
     if (failed) throw failed.reason;
     const tokens = settled.reduce((sum, call) => sum + (call.status === 'fulfilled' ? call.value : 0), 0);
-    return { vectors: await Promise.all(pending), fresh, tokens };
+    return { vectors: await waitOrAbort(Promise.all(pending), options.signal), fresh, tokens };
   }
 
   async #call(

@@ -2,14 +2,15 @@ import { retryConflicts } from '../db/retry-conflicts.ts';
 import { VecpipeError } from '../errors/vecpipe-error.ts';
 import { readBacklog, readFailedRows } from '../queue/backlog.ts';
 import { retryFailedRows } from '../queue/requeue-rows.ts';
-import type { Failure } from './counts.ts';
+import { noCounts } from './counts.ts';
+import type { Counts, Failure } from './counts.ts';
 import { queueChanges } from './queue-changes.ts';
 import { recordedPoints } from './recorded-points.ts';
 import { drainQueue } from './drain-queue.ts';
 import type { DrainOptions } from './drain-queue.ts';
 import type { BatchContext } from './process-batch.ts';
 import { ownPoints } from './own-points.ts';
-import { targetName } from './target.ts';
+import { noTally, targetName } from './target.ts';
 import type { Target } from './target.ts';
 
 export interface VectorizeOptions extends DrainOptions {
@@ -38,39 +39,137 @@ export async function vectorize(
   targets: readonly Target[],
   options: VectorizeOptions,
 ): Promise<Failure[]> {
-  const failures: Failure[] = [];
-  const ready: Target[] = [];
-  let failed: { error: unknown } | undefined;
-  for (const target of targets) {
-    if (options.stop.aborted) break;
+  const run = new Run(context, options, targets.length > 1);
+  for (const target of targets) await run.attempt([target], () => run.findWork(target));
+  await run.drainAll();
+  // Also where another target failed: each is checked for itself.
+  for (const target of run.ready)
+    await run.attempt([target], () => finishTarget(context, target, options.stop));
+
+  const failures = run.failures();
+  for (const target of targets) failures.push(...(await readOutcome(context, target)));
+  if (run.failed) throw new VectorizeFailure(run.failed.error, failures);
+  return failures;
+}
+
+/** Rounds of comparing and draining; each halves what two runs of different collections take from each other. */
+const MAX_ROUNDS = 20;
+
+/** Keeps what fails for one target from stopping the others. */
+class Run {
+  /** The first thing that failed. */
+  failed: { error: unknown } | undefined;
+  readonly #broken = new Set<Target>();
+  readonly #targetFailures: Failure[] = [];
+  /** What the last comparison of a target found that cannot be queued. */
+  readonly #sourceFailures = new Map<Target, Failure[]>();
+  readonly #seen: Target[] = [];
+  readonly #context: BatchContext;
+  readonly #options: VectorizeOptions;
+
+  readonly #hasSeveral: boolean;
+
+  constructor(context: BatchContext, options: VectorizeOptions, hasSeveral: boolean) {
+    this.#context = context;
+    this.#options = options;
+    this.#hasSeveral = hasSeveral;
+  }
+
+  failures(): Failure[] {
+    return [...this.#targetFailures, ...[...this.#sourceFailures.values()].flat()];
+  }
+
+  get ready(): Target[] {
+    return this.#seen.filter((target) => !this.#broken.has(target));
+  }
+
+  /** Does nothing once a stop was asked for: neither index nor check is lost, the next run comes to them. */
+  async attempt(targets: readonly Target[], work: () => Promise<void>): Promise<void> {
+    if (this.#options.stop.aborted) return;
+    for (const target of targets) if (!this.#seen.includes(target)) this.#seen.push(target);
     try {
-      failures.push(...(await findWork(context, target, options)));
-      ready.push(target);
+      await work();
     } catch (error) {
+      if (this.#options.stop.aborted) return;
       // A known error concerns its target alone.
       if (!(error instanceof VecpipeError)) throw error;
-      context.report({ type: 'warning', message: `${targetName(target)}: ${error.message}` });
-      failed ??= { error };
+      for (const target of targets) this.#break(target, error);
     }
   }
-  try {
-    await drainQueue(context, ready, options);
-  } catch (error) {
-    if (!failed || !(error instanceof VecpipeError)) failed = { error };
+
+  async findWork(target: Target): Promise<void> {
+    const { database } = this.#context;
+    const { tenant, entity, generation } = target;
+    const { retryFailed, refresh, queuedOnly, stop } = this.#options;
+    if (retryFailed) await retryFailedRows(database, tenant, entity, { signal: stop });
+    if (refresh) await forgetRecorded(this.#context, target);
+    if (queuedOnly && !generation.isEmpty) return;
+    await this.#compare(target, target.counts);
   }
-  for (const target of targets) {
-    failures.push(...(await readOutcome(context, target)));
+
+  /**
+   * Drains, and compares again where rows that were queued are not accounted for: they had gone from the source
+   * meanwhile, or a run with another collection, which shares the queue, took them.
+   */
+  async drainAll(): Promise<void> {
+    const { stop, limit, queuedOnly } = this.#options;
+    for (let round = 1; ; round += 1) {
+      await this.attempt(this.ready, () => this.#drain());
+      const open = this.ready.filter(({ tally }) => tally.dropped > 0 || tally.finished < tally.found);
+      if (stop.aborted || limit !== null || queuedOnly || open.length === 0) return;
+      let left = 0;
+      for (const target of open) {
+        await this.attempt([target], async () => {
+          const again = noCounts();
+          await this.#compare(target, again);
+          for (const name of ['inserted', 'updated', 'queued'] as const) target.counts[name] += again[name];
+          const { pending, failed } = await readBacklog(this.#context.database, target.tenant, target.entity);
+          left += pending - failed;
+        });
+      }
+      if (left === 0) return;
+      if (round === MAX_ROUNDS) for (const target of open) this.#break(target, takenByOthers(target));
+    }
   }
-  if (failed) throw new VectorizeFailure(failed.error, failures);
-  try {
-    await finishCollections(context, targets, options.stop);
-    const drift = await findDrift(context, targets, options.stop);
-    if (drift) throw new VectorizeFailure(drift, failures);
-  } catch (error) {
-    // Neither is lost: the next run builds what is missing and looks again.
-    if (!options.stop.aborted) throw error;
+
+  async #compare(target: Target, counts: Counts): Promise<void> {
+    const { database, report } = this.#context;
+    const { deleteAll, stop } = this.#options;
+    const { tenant, entity, source, generation, tally } = target;
+    report({ type: 'step', message: `Looking for changes in ${targetName(target)}` });
+    const changes = { deleteAll, dryRun: false, signal: stop };
+    const { found, failures } = await queueChanges(database, source, generation.id, counts, changes);
+    this.#sourceFailures.set(target, failures);
+    Object.assign(tally, noTally(), { found });
+    if (counts.queued > 0) report({ type: 'queued', tenant, entity, queued: counts.queued });
   }
-  return failures;
+
+  async #drain(): Promise<void> {
+    const broken = await drainQueue(this.#context, this.ready, this.#options);
+    for (const [target, error] of broken) this.#break(target, error);
+  }
+
+  #break(target: Target, error: unknown): void {
+    this.failed ??= { error };
+    if (this.#broken.has(target)) return;
+    this.#broken.add(target);
+    // With one target the error that ends the run says it all.
+    if (error instanceof VecpipeError && this.#hasSeveral)
+      this.#targetFailures.push(targetFailure(target, error));
+  }
+}
+
+/** That a whole target could not be worked on, or not to its end. */
+export function targetFailure(target: { tenant: string; entity: string }, error: VecpipeError): Failure {
+  return { tenant: target.tenant, entity: target.entity, key: '*', code: error.code, message: error.message };
+}
+
+function takenByOthers(target: Target): VecpipeError {
+  return new VecpipeError(
+    'drift',
+    `other vecpipe runs with another collection for ${targetName(target)} keep taking its rows from the queue`,
+    { code: 'rows_taken', hint: 'run the same command again when they have ended' },
+  );
 }
 
 /** Carries the row failures of a run that ended with an error of its own, which is its `cause`. */
@@ -81,24 +180,6 @@ export class VectorizeFailure extends Error {
     super('the run ended early', { cause });
     this.failures = failures;
   }
-}
-
-async function findWork(
-  context: BatchContext,
-  target: Target,
-  options: VectorizeOptions,
-): Promise<Failure[]> {
-  const { database, report } = context;
-  const { tenant, entity, generation, counts } = target;
-  if (options.retryFailed) await retryFailedRows(database, tenant, entity, { signal: options.stop });
-  if (options.refresh) await forgetRecorded(context, target);
-  if (options.queuedOnly) return [];
-  report({ type: 'step', message: `Looking for changes in ${targetName(target)}` });
-  const { deleteAll, stop } = options;
-  const changes = { deleteAll, dryRun: false, signal: stop };
-  const failures = await queueChanges(database, target.source, generation.id, counts, changes);
-  if (counts.queued > 0) report({ type: 'queued', tenant, entity, queued: counts.queued });
-  return failures;
 }
 
 async function forgetRecorded({ database }: BatchContext, target: Target): Promise<void> {
@@ -122,17 +203,10 @@ async function readOutcome(
   return rows.map((row) => ({ tenant, entity, ...row }));
 }
 
-/** Also where this run wrote nothing: an earlier one may have ended before it came to this. */
-async function finishCollections(
-  { store }: BatchContext,
-  targets: readonly Target[],
-  signal: AbortSignal,
-): Promise<void> {
-  const collections = new Set(targets.map((target) => target.generation.physical));
-  for (const collection of collections) {
-    signal.throwIfAborted();
-    await store.finishLoad(collection, { signal });
-  }
+/** Also where this run wrote nothing: an earlier one may have ended before it came to the index. */
+async function finishTarget(context: BatchContext, target: Target, signal: AbortSignal): Promise<void> {
+  await context.store.finishLoad(target.generation.physical, { signal });
+  await refuseDrift(context, target, signal);
 }
 
 /** Reads of a store and a database that others write to do not happen at one instant; a real loss stays. */
@@ -141,28 +215,21 @@ const DRIFT_READS = 3;
 /**
  * The last line of defence against success over an empty collection: where nothing is left to do, the store
  * must hold every point that was recorded.
+ * @throws {VecpipeError} `drift`
  */
-async function findDrift(
-  context: BatchContext,
-  targets: readonly Target[],
-  signal: AbortSignal,
-): Promise<VecpipeError | null> {
-  let drift: VecpipeError | null = null;
-  for (const target of targets) {
-    const { recorded, stored } = await countPoints(context, target, signal);
-    const { collection } = target.generation;
-    if (stored > recorded) {
-      const message = `collection ${collection} holds ${stored - recorded} points of ${targetName(target)} that no row accounts for`;
-      context.report({ type: 'warning', message });
-    }
-    if (stored >= recorded) continue;
-    drift ??= new VecpipeError(
-      'drift',
-      `collection ${collection} holds ${stored} of the ${recorded} points recorded for ${targetName(target)}`,
-      { code: 'points_missing', hint: 'run `vecpipe vectorize --refresh` to write every row again' },
-    );
+async function refuseDrift(context: BatchContext, target: Target, signal: AbortSignal): Promise<void> {
+  const { recorded, stored } = await countPoints(context, target, signal);
+  const { collection } = target.generation;
+  if (stored > recorded) {
+    const message = `collection ${collection} holds ${stored - recorded} points of ${targetName(target)} that no row accounts for; searches may show them, and vecpipe did not write them`;
+    context.report({ type: 'warning', message });
   }
-  return drift;
+  if (stored >= recorded) return;
+  throw new VecpipeError(
+    'drift',
+    `collection ${collection} holds ${stored} of the ${recorded} points recorded for ${targetName(target)}`,
+    { code: 'points_missing', hint: 'run `vecpipe vectorize --refresh` to write every row again' },
+  );
 }
 
 /** Points on both sides; equal numbers where rows are still to be worked on and nothing can be said. */

@@ -63,9 +63,14 @@ const RECORD_SQL = `
     delete from vecpipe.vector_state v using held, result
     where v.generation_id = $3::int8 and v.tenant = $1 and v.entity = $2 and v.key = held.key
       and result.key = held.key and held.current and result.outcome = 'deleted'
+  ), doubted as (
+    update vecpipe.vector_state v set row_hash = null, text_hash = '' from held, result
+    where v.generation_id = $3::int8 and v.tenant = $1 and v.entity = $2 and v.key = held.key
+      and result.key = held.key and held.current and result.outcome = 'dropped'
   ), rested as (
     update vecpipe.queue q set
       available_at = 'infinity', error_code = result.error_code, error = result.error,
+      failed_generation = $3::int8,
       lease_token = null, lease_until = null, lease_run = null
     from held, result
     where q.tenant = $1 and q.entity = $2 and q.key = held.key and result.key = held.key

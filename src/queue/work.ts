@@ -29,5 +29,7 @@ export type RowResult = { key: string; version: number } & (
       chunks: number;
     }
   | { outcome: 'deleted' }
+  /** Not worked on: its points stay, and are doubted until a comparison has looked at the row. */
+  | { outcome: 'dropped' }
   | { outcome: 'failed'; code: string; reason: string }
 );

@@ -18,7 +18,7 @@ interface RunRow extends Omit<Run, 'state'> {
   startedTicks: number | null;
 }
 
-/** The last runs that concerned one of the tenants, the newest first; the asking run itself is left out. */
+/** The last runs that concerned one of the tenants, the newest first. */
 export async function listRuns(
   database: Queryable,
   tenants: readonly string[],

@@ -28,13 +28,14 @@ export async function recoverLeases(
   const dead = open.filter(
     (run) => database.exclusive || !isProcessAlive(run.machine, run.pid, run.startedTicks),
   );
-  if (dead.length === 0) return 0;
   const ids = dead.map((run) => run.id);
   const { changed } = await database.query(
     `with left_behind as (
       -- Locked in key order, as every other writer does, so that two of them cannot wait for each other.
       select tenant, entity, key from vecpipe.queue
       where lease_run = any ($1::uuid[])
+        -- A run that ended could not give these back: the database was away.
+        or lease_run in (select id from vecpipe.runs where finished_at is not null)
       order by tenant, entity, key
       for update
     )

@@ -12,7 +12,7 @@ export function collectionMissing(store: StoreName, collection: string): Vecpipe
   return usageError(
     'collection_missing',
     `${store} has no collection named ${collection}`,
-    'run `vecpipe reindex` to build it from the rows',
+    'run `vecpipe vectorize`, which builds it from the rows',
   );
 }
 
@@ -49,6 +49,6 @@ export function aliasTargetMissing(store: StoreName, alias: string, collection: 
   return usageError(
     'alias_target_missing',
     `${store} has no collection named ${collection}, so the alias ${alias} cannot point at it`,
-    'run `vecpipe reindex` to build it from the rows',
+    'run `vecpipe vectorize`, which builds it from the rows',
   );
 }

@@ -5,9 +5,14 @@ export function shortHash(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }
 
-/** The same for a JSON value; object keys are taken in sorted order, so that equal values hash equally. */
+/** The same for a JSON value. */
 export function jsonHash(value: unknown): string {
-  return shortHash(JSON.stringify(value, sortedKeys));
+  return shortHash(stableJson(value));
+}
+
+/** JSON text with the keys of objects in sorted order, so that equal values have equal texts. */
+export function stableJson(value: unknown): string {
+  return JSON.stringify(value, sortedKeys);
 }
 
 function sortedKeys(_name: string, value: unknown): unknown {

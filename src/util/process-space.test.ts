@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { Writable } from 'node:stream';
 import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { isProcessAlive, processSpace, processStartTicks } from './process-space.ts';
@@ -24,13 +26,18 @@ test('a process that has ended is not alive', async () => {
 });
 
 test.runIf(hasProc)('a process that waits to be reaped is not alive', async () => {
-  // The shell starts a child, becomes another program that never reaps, and so leaves a zombie.
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
+  // The shell starts a child and becomes another program, which never reaps; only then may the child end, or the
+  // shell would reap it.
+  const parent = spawn('sh', ['-c', 'cat <&3 >/dev/null & echo $!; exec sleep 60'], {
+    stdio: ['ignore', 'pipe', 'ignore', 'pipe'],
   });
+  const [, stdout, , childInput] = parent.stdio;
+  if (!stdout || !(childInput instanceof Writable)) throw new Error('a pipe was to be opened');
   try {
-    const [output] = (await once(parent.stdout, 'data')) as [Buffer];
+    const [output] = (await once(stdout, 'data')) as [Buffer];
     const zombie = Number(output.toString());
+    await expect.poll(() => readFileSync(`/proc/${parent.pid}/comm`, 'utf8').trim()).toBe('sleep');
+    childInput.end();
     await expect.poll(() => isProcessAlive(processSpace(), zombie, null)).toBe(false);
     expect(() => process.kill(zombie, 0)).not.toThrow();
   } finally {

@@ -4,8 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { DEMO_CONFIG } from '../../demo/demo-config.ts';
 import { loadPackages } from '../../demo/load-packages.ts';
 import { readInstalledPackages } from '../../demo/read-packages.ts';
-import { usageError } from '../../errors/vecpipe-error.ts';
+import { unavailableError, usageError } from '../../errors/vecpipe-error.ts';
 import { errorMessage } from '../../util/error-message.ts';
+import { EXIT_CODES } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
 import type { GlobalOptions } from '../options.ts';
 import { runCommand } from '../run-command.ts';
@@ -39,7 +40,7 @@ export const demoMain: Main<DemoFlags> = async (context) => {
   const folder = resolve(io.workingDirectory, options.folder ?? FOLDER);
   const config = join(folder, CONFIG_FILE);
   const shownConfig = relative(io.workingDirectory, config);
-  const plan = steps(shownConfig);
+  const plan = steps(shownConfig, io.workingDirectory);
   if (options.dryRun)
     return { text: plan.map(({ shown }) => `$ ${shown}`).join('\n'), json: { folder, config } };
   await writeConfig(folder, config);
@@ -61,7 +62,10 @@ export const demoMain: Main<DemoFlags> = async (context) => {
     );
     if (exitCode === 0 || io.stop.stop.aborted) continue;
     const message = `the step \`${shown}\` ended with exit code ${exitCode}`;
-    throw usageError('demo_failed', message, 'its message is above');
+    const hint = 'its message is above';
+    throw exitCode === EXIT_CODES.unavailable.code
+      ? unavailableError('demo_failed', message, hint)
+      : usageError('demo_failed', message, hint);
   }
   return { text: nextCommands(shownConfig), json: { folder, config } };
 };
@@ -92,11 +96,12 @@ function isolated(io: Io, options: GlobalOptions): Io {
   return { ...io, environment, stdout: options.json ? io.stderr : io.stdout };
 }
 
-function steps(config: string): Step[] {
+function steps(config: string, workingDirectory: string): Step[] {
   const sync = () => import('./sync-main.ts').then((module) => module.syncMain);
   const vectorize = () => import('./vectorize-main.ts').then((module) => module.vectorizeMain);
   const search = () => import('./search-main.ts').then((module) => module.searchMain);
-  const files = ['projects.ndjson', 'wits.csv', 'statuses.json'];
+  const files = ['projects.ndjson', 'wits.csv', 'statuses.json'].map((file) => join(FIXTURES, file));
+  const shownFiles = files.map((file) => relative(workingDirectory, file)).join(' ');
   return [
     {
       shown: '(filling the table demo.packages from the package.json files on this machine)',
@@ -104,12 +109,18 @@ function steps(config: string): Step[] {
       loadMain: () => Promise.resolve(loadPackagesMain),
     },
     {
-      shown: `vecpipe sync --config ${config} --from ${files.join(' ')}`,
+      shown: `vecpipe sync --config ${config} --from ${shownFiles}`,
       command: 'sync',
-      flags: { from: files.map((file) => join(FIXTURES, file)) },
+      flags: { from: files },
       loadMain: sync,
     },
-    { shown: `vecpipe vectorize --config ${config}`, command: 'vectorize', loadMain: vectorize },
+    {
+      // Packages may have been removed since the last demo, and how many is nobody's worry here.
+      shown: `vecpipe vectorize --yes --config ${config}`,
+      command: 'vectorize',
+      flags: { yes: true },
+      loadMain: vectorize,
+    },
     ...QUERIES.map(([text, entity]) => ({
       shown: `vecpipe search "${text}" --entity ${entity} --limit 5 --config ${config}`,
       command: 'search',

@@ -25,10 +25,7 @@ export const initMain: Main<object> = async (context) => {
   const lines: string[] = [];
   if (before.file !== null) lines.push(`Kept ${before.file}`);
   else if (dryRun) lines.push(`Would write ${FILE}`);
-  else {
-    await writeStarter(io);
-    lines.push(`Wrote ${FILE}`);
-  }
+  else lines.push(`${(await writeStarter(io)) ? 'Wrote' : 'Kept'} ${FILE}`);
   // Every tenant is meant: init sets up what all of them share.
   const session = dryRun
     ? null
@@ -42,12 +39,14 @@ export const initMain: Main<object> = async (context) => {
   };
 };
 
-async function writeStarter(io: Io): Promise<void> {
+/** @returns false when somebody else has written one meanwhile, which then stays as it is */
+async function writeStarter(io: Io): Promise<boolean> {
   const path = join(io.workingDirectory, FILE);
   try {
-    // `wx`: a file that came into being meanwhile is somebody's and stays.
     await writeFile(path, starterConfig({ schema: findConfigSchema(io.workingDirectory) }), { flag: 'wx' });
+    return true;
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw usageError(
       'config_unwritable',
       `${FILE} cannot be written: ${errorMessage(error)}`,

@@ -26,7 +26,7 @@ export const searchMain: Main<SearchFlags> = async (context) => {
       targets.push({ tenant, entity: entity.name, collection: collectionName(entity, tenant), provider });
     }
   }
-  const rows = await searchRows(store, targets, text, {
+  const rows = await searchRows(session.database, store, targets, text, {
     limit: options.limit ?? LIMIT,
     filter,
     signal: io.stop.stop,

@@ -126,7 +126,8 @@ async function syncTables(context: Context, session: Session): Promise<CommandRe
       });
       const { yes = false, dryRun = false } = options;
       const changes = { deleteAll: yes, dryRun, signal };
-      failures.push(...(await queueChanges(database, source, generationId, target.counts, changes)));
+      const changed = await queueChanges(database, source, generationId, target.counts, changes);
+      failures.push(...changed.failures);
     }
   }
   await announce(context, session, targets);

@@ -1,4 +1,4 @@
-import { vectorize } from '../../pipeline/vectorize.ts';
+import { targetFailure, vectorize, VectorizeFailure } from '../../pipeline/vectorize.ts';
 import { recoverLeases } from '../../runs/recover-leases.ts';
 import { entityReport, openTargets } from '../open-targets.ts';
 import { planSession } from '../plan-session.ts';
@@ -22,19 +22,21 @@ export const vectorizeMain: Main<VectorizeFlags> = async (context) => {
   const shared = {
     queuedOnly: options.queuedOnly ?? false,
     deleteAll: options.yes ?? false,
+    retryFailed: options.retryFailed ?? false,
+    refresh: options.refresh ?? false,
     limit: options.limit ?? null,
   };
   if (options.dryRun) return planSession(session, { ...shared, signal: stop });
 
   await recoverLeases(session.database, runId, { signal: stop });
-  const targets = await openTargets(session, report, stop);
+  const { targets, unopened } = await openTargets(session, report, stop);
+  const [firstUnopened] = unopened;
+  if (firstUnopened && targets.length === 0) throw firstUnopened.error;
   const entityReports = () => targets.map((target) => entityReport(target));
-  context.partial = () => ({ entities: entityReports(), summary: vectorizeSummary(entityReports()) });
+  context.partial = () => ({ entities: entityReports(), summary: vectorizeSummary(entityReports(), false) });
   const { database, config } = session;
-  const failures = await vectorize({ database, store: await session.store(), report }, targets, {
+  const work = vectorize({ database, store: await session.store(), report }, targets, {
     ...shared,
-    retryFailed: options.retryFailed ?? false,
-    refresh: options.refresh ?? false,
     runId,
     batchSize: options.batchSize ?? BATCH_SIZE,
     batchesInFlight,
@@ -42,6 +44,12 @@ export const vectorizeMain: Main<VectorizeFlags> = async (context) => {
     stop,
     abort,
   });
+  const notOpened = unopened.map((target) => targetFailure(target, target.error));
+  const failures = await work.catch((error: unknown) => {
+    if (!(error instanceof VectorizeFailure)) throw error;
+    throw new VectorizeFailure(error.cause, [...notOpened, ...error.failures]);
+  });
+  if (firstUnopened) throw new VectorizeFailure(firstUnopened.error, [...notOpened, ...failures]);
   const entities = entityReports();
   return { entities, failures, summary: vectorizeSummary(entities) };
 };

@@ -1,3 +1,4 @@
+import { Option } from 'commander';
 import type { Declare } from '../program.ts';
 import { positiveInteger } from '../options.ts';
 
@@ -18,7 +19,7 @@ export const declareVectorize: Declare = (program, define) => {
     .description('Find the rows that changed, embed exactly those, and write them to the vector store.')
     .option('--queued-only', 'do not look at the tables, only work off the queue')
     .option('--retry-failed', 'try rows again that rest as failed')
-    .option('--refresh', 'write every row again, changed or not')
+    .addOption(new Option('--refresh', 'write every row again, changed or not').conflicts('queuedOnly'))
     .option('--yes', 'delete vanished rows even when they are more than 20 % of a collection')
     .option('--limit <n>', 'work on at most n rows', positiveInteger)
     .option('--batch-size <n>', 'rows a batch (default: 256)', positiveInteger)

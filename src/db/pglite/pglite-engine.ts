@@ -1,4 +1,5 @@
 import { statfs } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import { PGlite } from '@electric-sql/pglite';
 import { vector } from '@electric-sql/pglite-pgvector';
 import { unavailableError, usageError, VecpipeError } from '../../errors/vecpipe-error.ts';
@@ -11,6 +12,8 @@ import { firstLine, pgliteError } from './pglite-error.ts';
 
 /** Four files of the log, each 16 MB: a batch writes less than three. */
 const MINIMUM_FREE_BYTES = 64 * 1024 * 1024;
+
+const TURN_MS = 20;
 
 /** Asking costs as much as a small statement does. */
 const ROOM_CHECK_MS = 100;
@@ -26,6 +29,7 @@ export class PgliteEngine {
   readonly #folder: string;
   readonly #minimumFreeBytes: number;
   #roomCheckedAt = -Infinity;
+  #turnEndsAt = 0;
   #breakdown: { error: unknown } | undefined;
 
   private constructor(pglite: PGlite, folder: string, minimumFreeBytes: number) {
@@ -101,10 +105,19 @@ export class PgliteEngine {
     if (!this.#breakdown) await this.#pglite.close().catch(() => {});
   }
 
+  /** Its statements are promises that never wait: without this, signals and heartbeats would, for seconds. */
+  async #letOthersRun(): Promise<void> {
+    if (performance.now() < this.#turnEndsAt) return;
+    await setImmediate();
+    this.#turnEndsAt = performance.now() + TURN_MS;
+  }
+
   async #run<Result>(work: () => Promise<Result>): Promise<Result> {
     if (this.#breakdown) throw this.#breakdown.error;
     try {
-      return await work();
+      const result = await work();
+      await this.#letOthersRun();
+      return result;
     } catch (error) {
       const translated = pgliteError(error, this.#folder);
       if (!isErrorResponse(error) || error.severity === 'PANIC' || error.severity === 'FATAL') {

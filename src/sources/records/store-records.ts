@@ -112,7 +112,7 @@ async function queueKeys(
     `insert into vecpipe.queue as q (tenant, entity, key, operation, row_hash)
     select $1, $2, ${source.keySql}, 'upsert', ${source.hashSql}
     from ${source.from} where ${source.tenantCondition} and s.id = any ($3::text[])
-    order by 3
+    order by (${source.keySql}) collate "C"
     ${ON_QUEUED_ALREADY}`,
     [source.tenant, source.entity.name, ids],
     options,

@@ -1,8 +1,8 @@
 import { retryConflicts } from '../../db/retry-conflicts.ts';
-import { usageError } from '../../errors/vecpipe-error.ts';
 import { DatabaseError } from '../../ports/database.ts';
 import type { CallOptions, Database, Queryable } from '../../ports/database.ts';
 import { ON_QUEUED_ALREADY } from '../../queue/enqueue-sql.ts';
+import { duplicateKeyError, hasDuplicateKey } from './duplicate-key.ts';
 import type { RowSource } from './row-source.ts';
 import { sourceError } from './source-error.ts';
 
@@ -131,7 +131,7 @@ export async function queueDifference(
             from difference
             where ${WANTED}
             order by key
-            ${ON_QUEUED_ALREADY}
+            ${ON_QUEUED_ALREADY} or (q.available_at = 'infinity' and q.failed_generation is distinct from $3)
             returning key
           )
           ${RESULT}`,
@@ -174,7 +174,8 @@ export async function planDifference(
         select d.key, d.kind, coalesce(q.unconfirmed, false) as unconfirmed,
           coalesce(q.available_at = 'infinity', false) as resting,
           q.key is null or q.row_hash is distinct from d.hash
-            or q.operation <> case kind when 'vanished' then 'delete' else 'upsert' end as differs
+            or q.operation <> case kind when 'vanished' then 'delete' else 'upsert' end
+            or (q.available_at = 'infinity' and q.failed_generation is distinct from $3) as differs
         from difference d
         left join vecpipe.queue q on q.tenant = $1 and q.entity = $2 and q.key = d.key
         where ${WANTED}
@@ -203,31 +204,4 @@ function firstRow<Row>(rows: Row[]): Row {
   const [row] = rows;
   if (row === undefined) throw new Error('an aggregate without a row');
   return row;
-}
-
-async function hasDuplicateKey(
-  database: Queryable,
-  source: RowSource,
-  options: CallOptions,
-): Promise<boolean> {
-  const { rows } = await database
-    .query(
-      `select from ${source.from} where ${source.tenantCondition}
-      group by (${source.keySql}) collate "C" having count(*) > 1 limit 1`,
-      [source.tenant],
-      options,
-    )
-    .catch((error: unknown) => {
-      throw sourceError(error, source);
-    });
-  return rows.length > 0;
-}
-
-function duplicateKeyError(error: unknown, source: RowSource): unknown {
-  return usageError(
-    'key_not_unique',
-    `${source.description} has several rows with the same key (${source.entity.keyColumns.join(', ')})`,
-    `give entities.${source.entity.name}.key the columns that tell its rows apart`,
-    error,
-  );
 }

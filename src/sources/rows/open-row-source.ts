@@ -3,6 +3,7 @@ import type { Entity, Relation } from '../../entities/entity.ts';
 import { keyTextSql } from '../../entities/key-text.ts';
 import { compileTemplate, TemplateSyntaxError } from '../../entities/template.ts';
 import type { RowTemplate } from '../../entities/template.ts';
+import { jsonHash } from '../../util/hash.ts';
 import { nearest } from '../../util/did-you-mean.ts';
 import { usageError } from '../../errors/vecpipe-error.ts';
 import { DatabaseError } from '../../ports/database.ts';
@@ -54,7 +55,7 @@ export async function openRowSource(
         ? '$1::text is not null'
         : `${aliased(entity.tenantColumn)} = $1::text::${typeOf(entity.tenantColumn)}`,
     keySql: keyTextSql(entity.keyColumns.map((name) => aliased(name))),
-    hashSql: hashSql(used),
+    hashSql: hashSql(used, jsonHash([entity.payload, entity.labelColumn])),
     rowSql: rowSql(used, castOf),
     keyColumns: entity.keyColumns.map((name) => ({ sql: aliased(name), type: typeOf(name) })),
     decimalColumns: used.filter((name) => castOf(name) !== undefined),
@@ -89,8 +90,9 @@ function labelOf(entity: Entity): string[] {
 }
 
 /** Two seeds of a 64-bit hash: a third of the cost of md5, and there where md5 is forbidden (docs/decisions). */
-function hashSql(columns: readonly string[]): string {
-  const row = `row(${columns.map((name) => aliased(name)).join(', ')})::text`;
+function hashSql(columns: readonly string[], settingsHash: string): string {
+  // What is done with the columns counts as well: one that only moves into the payload changes no value.
+  const row = `row(${[`'${settingsHash}'`, ...columns.map((name) => aliased(name))].join(', ')})::text`;
   return `(int8send(hashtextextended(${row}, 0)) || int8send(hashtextextended(${row}, 1)))`;
 }
 
@@ -101,7 +103,7 @@ function rowSql(columns: readonly string[], castOf: (column: string) => string |
   });
   return list.length === 0
     ? `'{}'::text`
-    : `(select row_to_json(d)::text from (select ${list.join(', ')}) d)`;
+    : `(select row_to_json(d.*)::text from (select ${list.join(', ')}) d)`;
 }
 
 async function readColumns(

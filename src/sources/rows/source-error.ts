@@ -7,7 +7,7 @@ import type { RowSource } from './row-source.ts';
  * divided, a subquery with several rows, a relation that is gone, a limit that a row exceeds, a function that
  * raises. https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
-const SOURCE_CLASSES: ReadonlySet<string> = new Set(['21', '22', '42', '54', 'P0']);
+const SOURCE_CLASSES: ReadonlySet<string> = new Set(['21', '22', '42', '54', 'HV', 'P0']);
 
 /** A source was fine when it was opened, and then could not be read; any other error is given back as it is. */
 export function sourceError(error: unknown, source: RowSource): unknown {

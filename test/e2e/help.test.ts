@@ -1,0 +1,259 @@
+import { describe, expect, it } from 'vitest';
+import { runInProcess } from '../helpers/run-in-process.ts';
+import { runAlone } from '../helpers/workspace.ts';
+
+const COMMANDS = ['init', 'sync', 'vectorize', 'search', 'status', 'explain', 'demo'] as const;
+
+const GLOBAL_FLAGS = [
+  '--config <file>',
+  '--tenant <id>',
+  '--all-tenants',
+  '--entity <name>',
+  '--json',
+  '--log-format <format>',
+  '--quiet',
+  '--verbose',
+  '--no-progress',
+  '--dry-run',
+];
+
+const OWN_FLAGS: Record<(typeof COMMANDS)[number], string[]> = {
+  init: [],
+  sync: ['--from <file...>', '--yes', '--limit <n>', '--batch-size <n>'],
+  vectorize: [
+    '--queued-only',
+    '--retry-failed',
+    '--refresh',
+    '--yes',
+    '--limit <n>',
+    '--batch-size <n>',
+    '--concurrency <n>',
+    '--workers <n>',
+  ],
+  search: ['--limit <n>', '--filter <key=value>'],
+  status: [],
+  explain: [],
+  demo: ['--folder <path>'],
+};
+
+describe('help', () => {
+  it('lists the commands and the exit codes on stdout', async () => {
+    const { exitCode, stdout, stderr } = await runInProcess(['--help']);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(stdout).toMatchInlineSnapshot(`
+      "Usage: vecpipe <command> [options]
+
+      Keeps vector collections true to rows in Postgres.
+
+      Options:
+        -V, --version               output the version number
+        -h, --help                  display help for command
+
+      Commands:
+        init [options]              Write a commented vecpipe.config.yaml, set the database up, and say
+                                    what was chosen.
+        sync [options]              Bring records in, or look through your tables, and queue what changed.
+        vectorize [options]         Find the rows that changed, embed exactly those, and write them to the
+                                    vector store.
+        search [options] <text...>  Show the rows nearest to a text, to see that it works.
+        status [options]            Show coverage, backlog, failed rows by cause, and the last runs.
+        explain [options] <key>     Show everything about one row: text, tokens, hash, points, queue and
+                                    state.
+        demo [options]              Try vecpipe on real records that are on this machine: the packages
+                                    under node_modules.
+        help [command]              help for a command
+
+      Exit codes:
+          0  everything asked for is done
+          1  finished, but some rows or records failed; each has its reason
+          2  wrong usage or config
+          3  the collection does not hold what was recorded
+          4  a needed service or provider was unavailable
+          5  out of credits
+         70  a bug in vecpipe
+        129  interrupted by SIGHUP; the same command resumes
+        130  interrupted by SIGINT; the same command resumes
+        141  stopped half way because its output was closed; the same command resumes
+        143  interrupted by SIGTERM; the same command resumes
+
+      Every command has examples: vecpipe <command> --help
+      "
+    `);
+  });
+
+  it('is shown, as an error, to who gives no command', async () => {
+    const { exitCode, stdout, stderr } = await runInProcess([]);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+    expect(stderr).toBe((await runInProcess(['--help'])).stdout);
+  });
+
+  it.each(COMMANDS)('of %s has every flag and an example, both ways of asking', async (command) => {
+    const { exitCode, stdout, stderr } = await runInProcess([command, '--help']);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    for (const flag of [...OWN_FLAGS[command], ...GLOBAL_FLAGS]) {
+      expect(stdout).toContain(`\n  ${flag} `);
+    }
+    // Nothing is declared that is not listed here.
+    const flags = [...stdout.matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, name]) => name);
+    expect(flags).toHaveLength(OWN_FLAGS[command].length + GLOBAL_FLAGS.length);
+    expect(stdout).toMatch(new RegExp(`\nExamples:\n(.*\n)*? {2}.*vecpipe ${command}`));
+    expect(await runInProcess(['help', command])).toEqual({ exitCode, stdout, stderr });
+  });
+
+  it('of vectorize reads well', async () => {
+    expect((await runInProcess(['vectorize', '--help'])).stdout).toMatchInlineSnapshot(`
+      "Usage: vecpipe vectorize [options]
+
+      Find the rows that changed, embed exactly those, and write them to the vector store.
+
+      Options:
+        --queued-only          do not look at the tables, only work off the queue
+        --retry-failed         try rows again that rest as failed
+        --refresh              write every row again, changed or not
+        --yes                  delete vanished rows even when they are more than 20 % of a collection
+        --limit <n>            work on at most n rows
+        --batch-size <n>       rows a batch (default: 256)
+        --concurrency <n>      batches under way at once, per worker (default: 4)
+        --workers <n>          workers in this process that claim batches (default: 1)
+        -h, --help             display help for command
+
+      Options of every command:
+        --config <file>        config file (default: vecpipe.config.* found upwards from here)
+        --tenant <id>          tenant to work for; may be repeated
+        --all-tenants          every tenant of the config
+        --entity <name>        entity to work on; may be repeated (default: every entity of the config)
+        --json                 print one JSON object to stdout at the end, also when the run fails
+        --log-format <format>  what stderr shows (choices: "pretty", "json", default: "pretty")
+        --quiet                show warnings and errors only
+        --verbose              show every row
+        --no-progress          no spinner and no progress bar
+        --dry-run              say what would be done, and do nothing
+
+      Examples:
+        vecpipe vectorize --tenant 1 --entity projects     one tenant, one entity
+        vecpipe vectorize --all-tenants --json             everything, one JSON object at the end
+        vecpipe vectorize --dry-run                        rows, tokens and requests, without doing it
+        vecpipe vectorize --retry-failed                   try the rows that failed again
+
+      Any number of processes may run it at once: each row is done by one of them.
+      "
+    `);
+  });
+
+  it('of sync reads well', async () => {
+    expect((await runInProcess(['sync', '--help'])).stdout).toMatchInlineSnapshot(`
+      "Usage: vecpipe sync [options]
+
+      Bring records in, or look through your tables, and queue what changed.
+
+      Options:
+        --from <file...>       NDJSON, JSON or CSV files (also .gz), globs, or - for standard input
+        --yes                  queue deletes even when they are more than 20 % of a collection
+        --limit <n>            take at most n records a file
+        --batch-size <n>       records a transaction (default: 500)
+        -h, --help             display help for command
+
+      Options of every command:
+        --config <file>        config file (default: vecpipe.config.* found upwards from here)
+        --tenant <id>          tenant to work for; may be repeated
+        --all-tenants          every tenant of the config
+        --entity <name>        entity to work on; may be repeated (default: every entity of the config)
+        --json                 print one JSON object to stdout at the end, also when the run fails
+        --log-format <format>  what stderr shows (choices: "pretty", "json", default: "pretty")
+        --quiet                show warnings and errors only
+        --verbose              show every row
+        --no-progress          no spinner and no progress bar
+        --dry-run              say what would be done, and do nothing
+
+      Examples:
+        vecpipe sync --from projects.ndjson --tenant 1          the file's name says which entity
+        vecpipe sync --from 'export/*.csv.gz' --entity wits     every file, one entity
+        cat p.ndjson | vecpipe sync --from - --entity projects  from standard input
+        vecpipe sync                                            look for changes in every table of the config
+
+      Without --from, records are not read: the tables that the config names are compared with what is stored.
+      "
+    `);
+  });
+
+  it('and version come from the built program', async () => {
+    const version = await runAlone(['--version']);
+    expect(version).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+    const help = await runAlone(['search', '-h']);
+    expect(help).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(help.stdout).toBe((await runInProcess(['search', '--help'])).stdout);
+  });
+});
+
+describe('wrong usage', () => {
+  it.each([['--log-format=json'], ['--log-format', 'json']])(
+    'is one JSON line in the log with %s %s',
+    async (...flags) => {
+      const { exitCode, stdout, stderr } = await runInProcess(['status', ...flags, '--verbos']);
+      expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+      expect(JSON.parse(stderr)).toEqual({
+        time: expect.any(String) as string,
+        type: 'error',
+        code: 'wrong_usage',
+        message: "unknown option '--verbos' (Did you mean --verbose?)",
+      });
+    },
+  );
+
+  const WRONG: [string[], RegExp][] = [
+    [['vectorise'], /^vecpipe: unknown command 'vectorise'\n\(Did you mean vectorize\?\)\n$/],
+    [['nope'], /^vecpipe: unknown command 'nope'\n$/],
+    [['vectorize', '--limt', '3'], /^vecpipe: unknown option '--limt'\n\(Did you mean --limit\?\)\n$/],
+    [['search', 'x', '--limit', '0'], /^vecpipe: option '--limit <n>' argument '0' is invalid\. It must be/],
+    [
+      ['vectorize', '--concurrency', '1.5'],
+      /^vecpipe: option '--concurrency <n>' argument '1\.5' is invalid\./,
+    ],
+    [['vectorize', '--batch-size', 'ten'], /^vecpipe: option '--batch-size <n>' argument 'ten' is invalid\./],
+    [
+      ['status', '--log-format', 'x'],
+      /^vecpipe: option '--log-format <format>' .* Allowed choices are pretty, json\.\n$/,
+    ],
+    [['vectorize', '--limit'], /^vecpipe: option '--limit <n>' argument missing\n$/],
+    [['search'], /^vecpipe: missing required argument 'text'\n$/],
+    [['explain'], /^vecpipe: missing required argument 'key'\n$/],
+    [['status', 'all'], /^vecpipe: too many arguments for 'status'\. Expected 0 arguments but got 1\.\n$/],
+    [
+      ['status', '--quiet', '--verbose'],
+      /^vecpipe: option '--quiet' cannot be used with option '--verbose'\n$/,
+    ],
+    [['status', '--tenant', '1', '--all-tenants'], /^vecpipe: option '--tenant <id>' cannot be used with/],
+  ];
+
+  it.each(WRONG)('%j is one sentence and exit code 2', async (argv, message) => {
+    const { exitCode, stdout, stderr } = await runInProcess(argv);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+    expect(stderr).toMatch(message);
+  });
+
+  it('in asking for help is told as well', async () => {
+    expect(await runInProcess(['help', 'vectorise'])).toEqual(await runInProcess(['vectorise']));
+  });
+
+  it.each(WRONG)('%j with --json is one object as well', async (argv, message) => {
+    const { exitCode, stdout, stderr } = await runInProcess(withJson(argv));
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(message);
+    expect(stdout).toMatch(/^\{.*\}\n$/);
+    expect(JSON.parse(stdout)).toEqual({
+      command: argv[0],
+      runId: null,
+      exitCode: 2,
+      durationMs: 0,
+      entities: [],
+      failures: [],
+      error: { code: 'wrong_usage', message: expect.any(String) as string },
+    });
+  });
+});
+
+/** Before the last flag, so that one that lacks its value still does. */
+function withJson([command = '', ...rest]: readonly string[]): string[] {
+  return [command, '--json', ...rest];
+}
