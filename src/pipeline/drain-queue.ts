@@ -84,7 +84,7 @@ class Drain {
     try {
       this.#active = [...targets];
       await this.#countTotal(targets);
-      await this.#loop(targets);
+      if (this.#total > 0) await this.#loop(targets);
     } finally {
       await Promise.all([...this.#inFlight].map((work) => work.done));
       clearInterval(heartbeat);

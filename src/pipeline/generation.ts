@@ -110,9 +110,12 @@ export async function ensureGeneration(
   refuseMixing(row, collection, settings);
   const generation = toGeneration(row, collection);
 
-  const existed = (await store.describeCollection(generation.physical, options)) !== null;
-  await store.createCollection(generation.physical, generation.dimensions, options);
-  const isEmpty = !existed || (await store.count(generation.physical, options)) === 0;
+  const info = await store.describeCollection(generation.physical, options);
+  // A live one was completed once; what is left is to look whether it is still there, as wide as it was.
+  if (row.status !== 'live' || info?.dimensions !== generation.dimensions) {
+    await store.createCollection(generation.physical, generation.dimensions, options);
+  }
+  const isEmpty = info === null || (await store.count(generation.physical, options)) === 0;
   if (isEmpty) await forgetRecorded(database, generation, row.readAt, options);
   if ((await store.resolveAlias(collection, options)) !== generation.physical) {
     await store.setAlias(collection, generation.physical, options);

@@ -199,6 +199,7 @@ async function readOutcome(
   const backlog = await readBacklog(database, tenant, entity);
   counts.pending = backlog.pending;
   counts.failed = backlog.failed;
+  if (backlog.failed === 0) return [];
   const rows = await readFailedRows(database, tenant, entity, { limit: LISTED_FAILURES });
   return rows.map((row) => ({ tenant, entity, ...row }));
 }

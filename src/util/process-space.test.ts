@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { Writable } from 'node:stream';
-import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { isProcessAlive, processSpace, processStartTicks } from './process-space.ts';
 

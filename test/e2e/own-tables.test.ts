@@ -207,7 +207,7 @@ entities:
         payload: {
           d: 'Draws bars',
           s: 'in terminals',
-          select: '1.50',
+          select: 1.5,
           k0: '\\x00ff',
           row: { a: [1] },
           emptyList: [],

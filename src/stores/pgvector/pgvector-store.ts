@@ -84,9 +84,9 @@ class PgvectorStore implements VectorStore {
 
   async finishLoad(collection: string, options: CallOptions = {}): Promise<void> {
     this.#assertOpen();
-    const table = await this.#catalog.find(collection, options);
-    if (!table) throw collectionMissing('pgvector', collection);
-    await this.#catalog.buildIndex(table, options);
+    await this.#inTable(collection, options, (table) => this.#catalog.buildIndex(table, options));
+    // What is known of the table says that it has no index.
+    this.#tables.delete(collection);
   }
 
   async resolveAlias(alias: string, options: CallOptions = {}): Promise<string | null> {
