@@ -179,8 +179,8 @@ describe.skipIf(!variant)('the connections to a Postgres server', () => {
     try {
       await using database = await target.open();
       await expect(database.query('select pg_sleep(30)')).rejects.toMatchObject({
-        name: 'DatabaseError',
-        sqlState: '57014',
+        family: 'unavailable',
+        code: 'database_statement_timeout',
       });
     } finally {
       await observer.execute(`alter database ${name} reset statement_timeout`);
