@@ -161,6 +161,7 @@ class PgvectorStore implements VectorStore {
     work: (table: PointsTable) => Promise<Result>,
   ): Promise<Result> {
     this.#assertOpen();
+    options.signal?.throwIfAborted();
     for (let lookup = 1; ; lookup++) {
       const table = this.#tables.get(collection) ?? (await this.#catalog.find(collection, options));
       if (!table) throw collectionMissing('pgvector', collection);
