@@ -33,6 +33,8 @@ export async function recordBatch(
   return { recorded: withState(true), outdated: withState(false), lost: withState(undefined) };
 }
 
+// `= any ($5)` says nothing new, but without statistics on a queue that has just been filled the planner would
+// otherwise walk all of a tenant's rows once for each row of the batch: 1,100 ms for 256 of 4,000.
 const RECORD_SQL = `
   with result as (
     select * from unnest(
@@ -43,12 +45,12 @@ const RECORD_SQL = `
     -- Locked in key order, as every other writer does, so that two of them cannot wait for each other.
     select q.key, q.version = result.version as current
     from vecpipe.queue q join result on result.key = q.key
-    where q.tenant = $1 and q.entity = $2 and q.lease_token = $4::uuid
+    where q.tenant = $1 and q.entity = $2 and q.key = any ($5::text[]) and q.lease_token = $4::uuid
     order by q.key
     for update of q
   ), dequeued as (
     delete from vecpipe.queue q using held, result
-    where q.tenant = $1 and q.entity = $2 and q.key = held.key and result.key = held.key
+    where q.tenant = $1 and q.entity = $2 and q.key = any ($5::text[]) and q.key = held.key and result.key = held.key
       and held.current and result.outcome <> 'failed'
   ), stored as (
     insert into vecpipe.vector_state
@@ -61,11 +63,11 @@ const RECORD_SQL = `
       chunks = excluded.chunks, stored_at = now()
   ), forgotten as (
     delete from vecpipe.vector_state v using held, result
-    where v.generation_id = $3::int8 and v.tenant = $1 and v.entity = $2 and v.key = held.key
+    where v.generation_id = $3::int8 and v.tenant = $1 and v.entity = $2 and v.key = any ($5::text[]) and v.key = held.key
       and result.key = held.key and held.current and result.outcome = 'deleted'
   ), doubted as (
     update vecpipe.vector_state v set row_hash = null, text_hash = '' from held, result
-    where v.generation_id = $3::int8 and v.tenant = $1 and v.entity = $2 and v.key = held.key
+    where v.generation_id = $3::int8 and v.tenant = $1 and v.entity = $2 and v.key = any ($5::text[]) and v.key = held.key
       and result.key = held.key and held.current and result.outcome = 'dropped'
   ), rested as (
     update vecpipe.queue q set
@@ -73,12 +75,12 @@ const RECORD_SQL = `
       failed_generation = $3::int8,
       lease_token = null, lease_until = null, lease_run = null
     from held, result
-    where q.tenant = $1 and q.entity = $2 and q.key = held.key and result.key = held.key
+    where q.tenant = $1 and q.entity = $2 and q.key = any ($5::text[]) and q.key = held.key and result.key = held.key
       and held.current and result.outcome = 'failed'
   ), reopened as (
     update vecpipe.queue q set lease_token = null, lease_until = null, lease_run = null
     from held
-    where q.tenant = $1 and q.entity = $2 and q.key = held.key and not held.current
+    where q.tenant = $1 and q.entity = $2 and q.key = any ($5::text[]) and q.key = held.key and not held.current
   )
   select key, current from held`;
 
