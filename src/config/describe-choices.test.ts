@@ -4,8 +4,8 @@ import { describeChoices } from './describe-choices.ts';
 
 const DEFAULTS: Config = {
   file: null,
-  home: '/work/.vecpipe',
-  database: { kind: 'pglite', folder: '/work/.vecpipe/pgdata', origin: 'default' },
+  home: '/project/.vecpipe',
+  database: { kind: 'pglite', folder: '/project/.vecpipe/pgdata', origin: 'default' },
   store: { kind: 'pgvector', origin: 'default' },
   providers: new Map([['static', { kind: 'static', model: null }]]),
   tenants: new Map([['1', { provider: 'static' }]]),
@@ -15,7 +15,7 @@ const DEFAULTS: Config = {
 };
 
 function choices(changes: Partial<Config>): string {
-  return describeChoices({ ...DEFAULTS, ...changes }, '/work').join('\n');
+  return describeChoices({ ...DEFAULTS, ...changes }, '/project').join('\n');
 }
 
 describe('describeChoices', () => {
@@ -54,7 +54,7 @@ describe('describeChoices', () => {
   it('names the key of the file that made a choice', () => {
     expect(
       choices({
-        file: '/work/vecpipe.config.yaml',
+        file: '/project/vecpipe.config.yaml',
         database: { kind: 'postgres', url: 'postgres://db/app', origin: 'file' },
         store: { kind: 'qdrant', url: 'http://q', apiKey: null, origin: 'file' },
       }),
@@ -74,7 +74,7 @@ describe('describeChoices', () => {
         database: { kind: 'pglite', folder: '/data/pgdata', origin: 'environment' },
         providers: new Map([
           ['static', { kind: 'static', model: null }],
-          ['mine', { kind: 'static', model: '/work/models/mine' }],
+          ['mine', { kind: 'static', model: '/project/models/mine' }],
           ['unused', { kind: 'static', model: null }],
         ]),
         tenants: new Map([['acme', { provider: 'static' }], ...many]),
