@@ -25,7 +25,13 @@ export interface StaticKernelResult {
   openMs: number;
 }
 
-const MODEL = { kind: 'static', model: null } as const;
+const MODEL = {
+  kind: 'static',
+  name: 'static',
+  model: null,
+  pricePerMillionTokens: null,
+  keepVectorsBytes: null,
+} as const;
 const TEXTS = 20_000;
 /** Enough for a rate; the library takes several times as long. */
 const LIBRARY_TEXTS = 4000;

@@ -15,6 +15,14 @@ table generations
   constraint generations_store_collection_generation_key UNIQUE (store, collection, generation)
   CREATE UNIQUE INDEX generations_live ON vecpipe.generations USING btree (store, collection) WHERE (status = 'live'::text)
 
+table kept_vectors
+  tenant text not null
+  vector_space text not null
+  text_hash text not null
+  vector bytea not null
+  used_at timestamp with time zone not null default now()
+  constraint kept_vectors_pkey PRIMARY KEY (tenant, vector_space, text_hash)
+
 table migrations
   version integer not null
   applied_at timestamp with time zone not null default now()
@@ -67,6 +75,16 @@ table queue
   constraint queue_operation_check CHECK ((operation = ANY (ARRAY['upsert'::text, 'delete'::text])))
   constraint queue_pkey PRIMARY KEY (tenant, entity, key)
   CREATE INDEX queue_claim ON vecpipe.queue USING btree (tenant, entity, available_at, key)
+
+table receipts
+  tenant text not null
+  vector_space text not null
+  text_hash text not null
+  lease_token uuid not null
+  vector bytea not null
+  kept_at timestamp with time zone not null default now()
+  constraint receipts_pkey PRIMARY KEY (tenant, vector_space, text_hash, lease_token)
+  CREATE INDEX receipts_lease ON vecpipe.receipts USING btree (lease_token)
 
 table runs
   id uuid not null

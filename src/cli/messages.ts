@@ -21,6 +21,7 @@ export function messageOf(event: RunEvent): string | null {
     case 'row_failed':
       return `Failed ${event.entity} ${event.key}: ${event.message} (${event.code})`;
     case 'progress':
+    case 'download':
       return null;
     default:
       return event satisfies never;

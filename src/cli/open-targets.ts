@@ -4,6 +4,7 @@ import { VecpipeError } from '../errors/vecpipe-error.ts';
 import { noCounts } from '../pipeline/counts.ts';
 import { fingerprintSettings } from '../pipeline/fingerprint.ts';
 import { ensureGeneration } from '../pipeline/generation.ts';
+import { receiptsFor } from '../pipeline/receipts-for.ts';
 import { noTally } from '../pipeline/target.ts';
 import type { Target } from '../pipeline/target.ts';
 import { TextEmbedder } from '../pipeline/text-embedder.ts';
@@ -36,9 +37,9 @@ export async function openTargets(
   signal: AbortSignal,
 ): Promise<OpenedTargets> {
   const store = await session.store();
-  const embedders = new Map<string, TextEmbedder>();
   const opened: OpenedTargets = { targets: [], unopened: [] };
   for (const tenant of session.tenants) {
+    const embedders: TextEmbedder[] = [];
     for (const entity of session.entities) {
       try {
         opened.targets.push(await openTarget(session, store, entity, tenant, embedders, { report, signal }));
@@ -56,17 +57,17 @@ async function openTarget(
   store: VectorStore,
   entity: Entity,
   tenant: string,
-  embedders: Map<string, TextEmbedder>,
+  embedders: TextEmbedder[],
   options: CallOptions & { report: Report },
 ): Promise<Target> {
   const { database } = session;
   // Before the collection is made, so that a wrong config leaves nothing behind.
   const source = await openRowSource(database, entity, tenant, options);
-  const provider = await session.provider(tenant);
-  // One a tenant: what one tenant's text costs is never paid by another's.
-  const embedder = embedders.get(tenant) ?? new TextEmbedder(provider);
-  embedders.set(tenant, embedder);
-  const settings = fingerprintSettings(entity, provider);
+  const route = await session.route(tenant, entity.name);
+  const settings = fingerprintSettings(entity, route);
+  // Of one tenant: what one tenant's text costs is never paid by another's.
+  const embedder = embedders.find((each) => each.provider === route) ?? new TextEmbedder(route);
+  if (!embedders.includes(embedder)) embedders.push(embedder);
   const generation = await ensureGeneration(
     database,
     store,
@@ -74,8 +75,9 @@ async function openTarget(
     settings,
     options,
   );
+  const receipts = receiptsFor(database, tenant, route, settings);
   const run = { counts: noCounts(), tally: noTally() };
-  return { tenant, entity: entity.name, source, embedder, settings, generation, ...run };
+  return { tenant, entity: entity.name, source, embedder, receipts, settings, generation, ...run };
 }
 
 export function entityReport(target: Target): EntityReport {

@@ -6,6 +6,7 @@ import { planRows } from '../pipeline/plan.ts';
 import type { Plan, PlanOptions } from '../pipeline/plan.ts';
 import { differenceFailures } from '../pipeline/queue-changes.ts';
 import { openRowSource } from '../sources/rows/open-row-source.ts';
+import { formatMoney } from './money.ts';
 import type { CommandResult } from './run-command.ts';
 import type { Session } from './session.ts';
 import { renderTable } from './table.ts';
@@ -19,7 +20,7 @@ export async function planSession(session: Session, options: PlanOptions): Promi
   for (const tenant of tenants) {
     for (const entity of entities) {
       const source = await openRowSource(database, entity, tenant, options);
-      const provider = await session.provider(tenant);
+      const provider = await session.route(tenant, entity.name);
       const collection = collectionName(entity, tenant);
       const settings = fingerprintSettings(entity, provider);
       const generation = await findGeneration(database, store, collection, settings, options);
@@ -44,6 +45,7 @@ function planTable(plans: readonly ({ tenant: string; entity: string } & Plan)[]
       'queued',
       'embed',
       'tokens',
+      'cost',
       'credits',
       'requests',
     ],
@@ -58,6 +60,7 @@ function planTable(plans: readonly ({ tenant: string; entity: string } & Plan)[]
       plan.queued,
       plan.embed,
       plan.tokens,
+      plan.cost === 0 ? '-' : formatMoney(plan.cost),
       plan.credits,
       plan.requests,
     ]),

@@ -30,6 +30,7 @@ function levelOf(event: RunEvent): Level {
       return 'normal';
     case 'step':
     case 'progress':
+    case 'download':
     case 'processing':
     case 'embedded':
     case 'stored':
@@ -68,6 +69,7 @@ class PrettyReporter implements Reporter {
   #step = '';
   #spinner: Ora | undefined;
   #bar: SingleBar | undefined;
+  #barUnit: Unit | undefined;
   #barStartedAt = 0;
   #widgets: Promise<Widgets | null> | undefined;
   #isClosed = false;
@@ -80,7 +82,8 @@ class PrettyReporter implements Reporter {
 
   report(event: RunEvent): void {
     if (this.#animated && event.type === 'step') this.#showStep(event.message);
-    else if (this.#animated && event.type === 'progress') this.#showProgress(event.done, event.total);
+    else if (this.#animated && event.type === 'progress') this.#showBar('rows', event.done, event.total);
+    else if (this.#animated && event.type === 'download') this.#showBar('bytes', event.done, event.total);
     else if (ORDER[levelOf(event)] <= ORDER[this.#level]) this.#line(messageOf(event));
   }
 
@@ -109,18 +112,21 @@ class PrettyReporter implements Reporter {
     });
   }
 
-  #showProgress(done: number, total: number): void {
+  /** One bar at a time: models are downloaded before rows are worked on. */
+  #showBar(unit: Unit, done: number, total: number): void {
     if (total === 0) return;
     this.#withWidgets((widgets) => {
       this.#spinner?.stop();
-      if (!this.#bar) {
-        this.#bar = widgets.bar();
+      if (this.#barUnit !== unit) this.#bar?.stop();
+      if (!this.#bar || this.#barUnit !== unit) {
+        this.#bar = widgets.bar(unit);
+        this.#barUnit = unit;
         this.#barStartedAt = performance.now();
         this.#bar.start(total, done, { rate: 0 });
       }
       const seconds = (performance.now() - this.#barStartedAt) / 1000;
       this.#bar.setTotal(total);
-      this.#bar.update(done, { rate: Math.round(done / Math.max(seconds, 0.001)) });
+      this.#bar.update(done, { rate: shown(done / Math.max(seconds, 0.001), unit) });
     });
   }
 
@@ -138,9 +144,18 @@ class PrettyReporter implements Reporter {
   }
 }
 
+/** What a bar counts. */
+type Unit = 'rows' | 'bytes';
+
+const MEGABYTE = 1024 * 1024;
+
+function shown(amount: number, unit: Unit): string {
+  return unit === 'rows' ? String(Math.round(amount)) : (amount / MEGABYTE).toFixed(1);
+}
+
 interface Widgets {
   spinner(): Ora;
-  bar(): SingleBar;
+  bar(unit: Unit): SingleBar;
 }
 
 async function loadWidgets(io: Io): Promise<Widgets> {
@@ -148,11 +163,15 @@ async function loadWidgets(io: Io): Promise<Widgets> {
   return {
     // Left to itself ora reads the terminal's input, which belongs to whoever pipes into vecpipe.
     spinner: () => ora({ stream: io.stderr, discardStdin: false }),
-    bar: () =>
+    bar: (unit) =>
       new progress.default.SingleBar({
         stream: io.stderr,
-        format: '{bar} {percentage} % | {value}/{total} rows | {rate} rows/s | ETA {eta_formatted}',
-        formatValue: (value, _options, type) => String(type === 'percentage' ? Math.floor(value) : value),
+        format:
+          unit === 'rows'
+            ? '{bar} {percentage} % | {value}/{total} rows | {rate} rows/s | ETA {eta_formatted}'
+            : 'Downloading {bar} {percentage} % | {value}/{total} MB | {rate} MB/s | ETA {eta_formatted}',
+        formatValue: (value, _options, type) =>
+          type === 'percentage' ? String(Math.floor(value)) : shown(value, unit),
         // The estimate is the text `INF` while nothing is done, of which the library shows the last two letters.
         formatTime: (seconds, options, roundTo) =>
           Number.isFinite(seconds) ? progress.default.Format.TimeFormat(seconds, options, roundTo) : '?',

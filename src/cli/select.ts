@@ -1,5 +1,6 @@
 import { nearest } from '../util/did-you-mean.ts';
 import type { Config } from '../config/config.ts';
+import type { RouteConfig } from '../config/provider-config.ts';
 import { isTenantId } from '../config/names.ts';
 import type { Entity } from '../entities/entity.ts';
 import { usageError } from '../errors/vecpipe-error.ts';
@@ -54,12 +55,13 @@ export function refuseForeignTenants(
   );
 }
 
-/** Name of the provider that serves a tenant; a tenant that the config does not list is served like the default one. */
-export function providerOf(config: Config, tenant: string): string {
+/** How a tenant's entity is embedded; a tenant that the config does not list is served like the default one. */
+export function routeOf(config: Config, tenant: string, entity: string): RouteConfig {
   const [first] = config.tenants.values();
-  const provider = (config.tenants.get(tenant) ?? first)?.provider;
-  if (provider === undefined) throw new Error('a config without tenants');
-  return provider;
+  const settings = config.tenants.get(tenant) ?? first;
+  if (settings === undefined) throw new Error('a config without tenants');
+  const { provider, fallback } = settings.entities.get(entity) ?? settings;
+  return { provider, fallback };
 }
 
 /** The entities that the flags ask for; without any, all of the config. @throws {VecpipeError} `usage` */

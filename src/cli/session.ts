@@ -1,4 +1,4 @@
-import type { Config, DatabaseConfig, ProviderConfig } from '../config/config.ts';
+import type { Config, DatabaseConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { latestVersion, migrate, schemaVersion } from '../db/migrate.ts';
 import { openDatabase } from '../db/open-database.ts';
@@ -6,13 +6,13 @@ import type { Entity } from '../entities/entity.ts';
 import { usageError } from '../errors/vecpipe-error.ts';
 import type { Scope } from '../lifetime/scope.ts';
 import type { Database } from '../ports/database.ts';
-import type { EmbeddingProvider } from '../ports/embedding-provider.ts';
 import type { VectorStore } from '../ports/vector-store.ts';
-import { openProvider } from '../providers/open-provider.ts';
+import type { ProviderRoute } from '../providers/router/provider-route.ts';
+import { ProviderRouter } from '../providers/router/provider-router.ts';
 import { recordRunEnd, recordRunStart } from '../runs/record-run.ts';
 import { openStore } from '../stores/open-store.ts';
 import type { CommandContext } from './run-command.ts';
-import { providerOf, refuseForeignTenants, selectEntities, selectTenants } from './select.ts';
+import { refuseForeignTenants, routeOf, selectEntities, selectTenants } from './select.ts';
 
 /** What the flags select, with the database open. Everything opened belongs to the command's scope. */
 export interface Session {
@@ -22,8 +22,8 @@ export interface Session {
   entities: Entity[];
   /** Opened at the first call. */
   store(): Promise<VectorStore>;
-  /** The provider that serves the tenant, opened at the first call; tenants with the same provider share it. */
-  provider(tenant: string): Promise<EmbeddingProvider>;
+  /** How the tenant's entity is embedded, opened at the first call; equal routes are the same. */
+  route(tenant: string, entity: string): Promise<ProviderRoute>;
 }
 
 export interface SessionOptions {
@@ -53,14 +53,8 @@ export async function openSession(
   refuseForeignTenants(config, tenants, entities);
   const command = `vecpipe ${context.command}`;
 
-  const providers = new Map<string, Promise<EmbeddingProvider>>();
-  const provider = (tenant: string): Promise<EmbeddingProvider> => {
-    const name = providerOf(config, tenant);
-    const opening =
-      providers.get(name) ?? own(scope, `provider ${name}`, openProvider(configOf(config, name), { signal }));
-    providers.set(name, opening);
-    return opening;
-  };
+  const router = scope.use('the providers', new ProviderRouter({ providers: config.providers, report }));
+  const route = (tenant: string, entity: string) => router.route(routeOf(config, tenant, entity), { signal });
 
   report({ type: 'step', message: 'Opening the database' });
   const openingDatabase = own(
@@ -69,7 +63,9 @@ export async function openSession(
     openDatabase(config.database, { maxConnections, command, signal }),
   );
   // Most of opening the database is waiting. A provider that fails says so to whoever asks for it later.
-  if (usesProviders) for (const tenant of tenants) provider(tenant).catch(() => {});
+  if (usesProviders) {
+    for (const tenant of tenants) for (const { name } of entities) route(tenant, name).catch(() => {});
+  }
   const database = await openingDatabase;
   await prepareSchema(database, config.database, { dryRun: options.dryRun ?? false, signal });
   if (recordRun && !options.dryRun) await recordThisRun(context, database, tenants, entities);
@@ -80,7 +76,7 @@ export async function openSession(
     database,
     tenants,
     entities,
-    provider,
+    route,
     store() {
       store ??= own(scope, 'the vector store', openStore(config.store, database, { signal }));
       return store;
@@ -99,12 +95,6 @@ function own<Resource extends AsyncDisposable>(
     await opened?.[Symbol.asyncDispose]();
   });
   return opening;
-}
-
-function configOf(config: Config, provider: string): ProviderConfig {
-  const found = config.providers.get(provider);
-  if (!found) throw new Error(`provider ${provider} is not in the checked config`);
-  return found;
 }
 
 /** A dry run changes nothing in a server; the embedded database is vecpipe's own. */

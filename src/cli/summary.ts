@@ -1,3 +1,4 @@
+import { formatMoney } from './money.ts';
 import type { EntityReport } from './run-command.ts';
 
 /** One line an entity: what was done, the zeros left out. */
@@ -6,6 +7,7 @@ export function vectorizeSummary(entities: readonly EntityReport[], isWhole = tr
     const parts = [
       count(entity.stored, 'stored'),
       count(entity.embedded, 'embedded'),
+      count(entity.fallback, 'by the fallback'),
       count(entity.reused, 'reused'),
       count(entity.payloadOnly, 'payload only'),
       count(entity.deleted, 'deleted'),
@@ -14,6 +16,7 @@ export function vectorizeSummary(entities: readonly EntityReport[], isWhole = tr
       count(entity.failed, 'failed'),
       count(entity.pending - entity.failed, 'still queued'),
       count(entity.tokens, 'tokens'),
+      entity.cost > 0 ? `cost ${formatMoney(entity.cost)}` : null,
     ].filter((part) => part !== null);
     return `${entity.entity} of tenant ${entity.tenant}: ${parts.length > 0 ? parts.join(', ') : isWhole ? 'nothing to do' : 'nothing done'} (${entity.collection})`;
   });

@@ -1,18 +1,10 @@
 import type { Entity } from '../entities/entity.ts';
+import type { ProviderConfig, RouteConfig } from './provider-config.ts';
 
-/** The shipped static model, or a folder in Model2Vec format. */
-export interface StaticProviderConfig {
-  kind: 'static';
-  /** Absolute folder; null is the model that ships with vecpipe. */
-  model: string | null;
-}
-
-/** Grows by one member for each kind of provider. */
-export type ProviderConfig = StaticProviderConfig;
-
-export interface TenantConfig {
-  /** Name of one of `Config.providers`. */
-  provider: string;
+/** How a tenant's rows are embedded. */
+export interface TenantConfig extends RouteConfig {
+  /** Routes of single entities that differ from the tenant's own. */
+  entities: ReadonlyMap<string, RouteConfig>;
 }
 
 /** Where a setting was taken from, for `init`, `status` and error messages. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { postgresUrlProblem, qdrantUrlProblem, shownPostgresUrl, shownQdrantUrl } from './connection-url.ts';
+import { postgresUrlProblem, httpUrlProblem, shownPostgresUrl, shownHttpUrl } from './connection-url.ts';
 
 describe('postgresUrlProblem', () => {
   it.each([
@@ -32,22 +32,22 @@ describe('postgresUrlProblem', () => {
   });
 });
 
-describe('qdrantUrlProblem', () => {
+describe('httpUrlProblem', () => {
   it('accepts http and https', () => {
-    expect(qdrantUrlProblem('http://localhost:6333')).toBeNull();
-    expect(qdrantUrlProblem('https://u:p@host/base/')).toBeNull();
+    expect(httpUrlProblem('http://localhost:6333')).toBeNull();
+    expect(httpUrlProblem('https://u:p@host/base/')).toBeNull();
   });
 
   it.each(['localhost:6333', 'grpc://host', 'https://', 'http://a b'])('refuses %s', (url) => {
-    expect(qdrantUrlProblem(url)).not.toBeNull();
+    expect(httpUrlProblem(url)).not.toBeNull();
   });
 });
 
 describe('shown URLs', () => {
   it('hold no credentials and no query string', () => {
     expect(shownPostgresUrl('postgres://u:p@db.example:5433/app?password=x')).toBe('db.example:5433/app');
-    expect(shownQdrantUrl('https://u:p@host:6333/base/?api-key=x')).toBe('https://host:6333/base');
-    expect(shownQdrantUrl('http://localhost:6333/')).toBe('http://localhost:6333');
+    expect(shownHttpUrl('https://u:p@host:6333/base/?api-key=x')).toBe('https://host:6333/base');
+    expect(shownHttpUrl('http://localhost:6333/')).toBe('http://localhost:6333');
   });
 
   it('name a socket by its folder, and the default host', () => {

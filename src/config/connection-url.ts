@@ -12,8 +12,8 @@ export function postgresUrlProblem(url: string): string | null {
     : 'cannot be read; characters such as / # ? % @ : in a password must be percent-encoded';
 }
 
-/** The same for the URL of a Qdrant server. */
-export function qdrantUrlProblem(url: string): string | null {
+/** The same for the URL of a Qdrant server or of a gateway. */
+export function httpUrlProblem(url: string): string | null {
   if (!/^https?:\/\//i.test(url)) return 'must begin with http:// or https://';
   return URL.canParse(url) ? null : 'cannot be read as a URL';
 }
@@ -26,8 +26,8 @@ export function shownPostgresUrl(url: string): string {
   return `${decode(host)}${decode(parsed.pathname)}`;
 }
 
-/** Scheme, server, port and path of a Qdrant URL; no user, password or query string. */
-export function shownQdrantUrl(url: string): string {
+/** Scheme, server, port and path of such a URL; no user, password or query string. */
+export function shownHttpUrl(url: string): string {
   const { origin, pathname } = new URL(url);
   return origin + pathname.replace(/\/+$/, '');
 }

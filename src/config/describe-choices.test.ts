@@ -1,14 +1,25 @@
 import { describe, expect, it } from 'vitest';
 import type { Config } from './config.ts';
 import { describeChoices } from './describe-choices.ts';
+import type { ProviderConfig } from './provider-config.ts';
+import type { RawProvider } from './provider-schema.ts';
+import { resolveProvider } from './resolve-providers.ts';
+
+const staticConfig = (name: string, model: string | null): ProviderConfig => ({
+  kind: 'static',
+  name,
+  model,
+  pricePerMillionTokens: null,
+  keepVectorsBytes: null,
+});
 
 const DEFAULTS: Config = {
   file: null,
   home: '/project/.vecpipe',
   database: { kind: 'pglite', folder: '/project/.vecpipe/pgdata', origin: 'default' },
   store: { kind: 'pgvector', origin: 'default' },
-  providers: new Map([['static', { kind: 'static', model: null }]]),
-  tenants: new Map([['1', { provider: 'static' }]]),
+  providers: new Map([['static', staticConfig('static', null)]]),
+  tenants: new Map([['1', { provider: 'static', fallback: null, entities: new Map() }]]),
   tenantsDeclared: false,
   entities: new Map(),
   leaseMs: 60_000,
@@ -67,17 +78,20 @@ describe('describeChoices', () => {
   });
 
   it('tells the tenants of each provider, counting many', () => {
-    const many = Array.from({ length: 6 }, (_, index) => [`t${index}`, { provider: 'mine' }] as const);
+    const many = Array.from(
+      { length: 6 },
+      (_, index) => [`t${index}`, { provider: 'mine', fallback: null, entities: new Map() }] as const,
+    );
     expect(
       choices({
         store: { kind: 'pgvector', origin: 'file' },
         database: { kind: 'pglite', folder: '/data/pgdata', origin: 'environment' },
         providers: new Map([
-          ['static', { kind: 'static', model: null }],
-          ['mine', { kind: 'static', model: '/project/models/mine' }],
-          ['unused', { kind: 'static', model: null }],
+          ['static', staticConfig('static', null)],
+          ['mine', staticConfig('mine', '/project/models/mine')],
+          ['unused', staticConfig('unused', null)],
         ]),
-        tenants: new Map([['acme', { provider: 'static' }], ...many]),
+        tenants: new Map([['acme', { provider: 'static', fallback: null, entities: new Map() }], ...many]),
         tenantsDeclared: true,
       }),
     ).toMatchInlineSnapshot(`
@@ -87,5 +101,30 @@ describe('describeChoices', () => {
       provider: static (the static model that ships with vecpipe) for tenant acme
       provider: mine (the static model in models/mine) for 6 tenants"
     `);
+  });
+
+  it('names a fallback, a gateway without its secrets, and the model of a local provider', () => {
+    const common = { environment: { openaiBaseUrl: null, openaiApiKey: 'hunter2' }, environmentRecord: {} };
+    const resolved = (name: string, raw: RawProvider) =>
+      [name, resolveProvider(name, raw, { folder: '/project', home: '/home', ...common }, [])] as const;
+    const route = { provider: 'cloud', fallback: 'local', entities: new Map() };
+    expect(
+      choices({
+        providers: new Map([
+          resolved('cloud', { kind: 'gateway', baseURL: 'https://u:hunter2@g/v1?k=hunter2', model: 'm' }),
+          resolved('local', { kind: 'local' }),
+          resolved('folder', { kind: 'local', model: './models/m' }),
+        ]),
+        tenants: new Map([
+          ['a', route],
+          ['b', { ...route, entities: new Map([['wits', { provider: 'folder', fallback: null }]]) }],
+        ]),
+        tenantsDeclared: true,
+      }),
+    ).toContain(
+      `provider: cloud (m at https://g/v1) for tenants a, b
+provider: local (the local model Xenova/all-MiniLM-L6-v2) as fallback for tenants a, b
+provider: folder (the local model in models/m) for tenant b`,
+    );
   });
 });

@@ -1,5 +1,6 @@
-import type { Config, DatabaseConfig, Origin, ProviderConfig, StoreConfig } from './config.ts';
-import { shownPostgresUrl, shownQdrantUrl } from './connection-url.ts';
+import type { Config, DatabaseConfig, Origin, StoreConfig } from './config.ts';
+import type { ProviderConfig, RouteConfig } from './provider-config.ts';
+import { shownPostgresUrl, shownHttpUrl } from './connection-url.ts';
 import { shownFile } from './shown-file.ts';
 
 /** More tenants than this are counted, not named. */
@@ -39,7 +40,7 @@ function describeStore(store: StoreConfig): string {
     return `pgvector in the same database, ${reason}`;
   }
   const key = store.apiKey === null ? 'without an API key' : 'with an API key';
-  return `Qdrant at ${shownQdrantUrl(store.url)} ${key}, ${because(store.origin, 'QDRANT_URL', 'store.url')}`;
+  return `Qdrant at ${shownHttpUrl(store.url)} ${key}, ${because(store.origin, 'QDRANT_URL', 'store.url')}`;
 }
 
 function because(origin: Origin, variable: string, key: string): string {
@@ -55,16 +56,42 @@ function describeProviders(config: Config, shown: Shown): string[] {
       : [];
   }
   return [...config.providers].flatMap(([name, provider]) => {
-    const tenants = [...config.tenants].filter(([, tenant]) => tenant.provider === name).map(([id]) => id);
-    if (tenants.length === 0) return [];
-    return [`provider: ${name} (${describeProvider(provider, shown)}) for ${describeTenants(tenants)}`];
+    const uses = usesOf(config, name);
+    return uses.length === 0
+      ? []
+      : [`provider: ${name} (${describeProvider(provider, shown)}) ${uses.join(' and ')}`];
   });
 }
 
+/** What a provider is for, such as `for tenant 1` and `as fallback for 3 tenants`. */
+function usesOf(config: Config, name: string): string[] {
+  const tenantsWith = (isUse: (route: RouteConfig) => boolean) =>
+    [...config.tenants]
+      .filter(([, tenant]) => [tenant, ...tenant.entities.values()].some((route) => isUse(route)))
+      .map(([id]) => id);
+  const served = tenantsWith((route) => route.provider === name);
+  const backed = tenantsWith((route) => route.fallback === name);
+  return [
+    ...(served.length === 0 ? [] : [`for ${describeTenants(served)}`]),
+    ...(backed.length === 0 ? [] : [`as fallback for ${describeTenants(backed)}`]),
+  ];
+}
+
 function describeProvider(provider: ProviderConfig, shown: Shown): string {
-  return provider.model === null
-    ? 'the static model that ships with vecpipe'
-    : `the static model in ${shown(provider.model)}`;
+  switch (provider.kind) {
+    case 'static':
+      return provider.model === null
+        ? 'the static model that ships with vecpipe'
+        : `the static model in ${shown(provider.model)}`;
+    case 'gateway':
+      return `${provider.model} at ${shownHttpUrl(provider.baseURL)}`;
+    case 'local':
+      return provider.modelFrom === 'folder'
+        ? `the local model in ${shown(provider.model)}`
+        : `the local model ${provider.model}`;
+    default:
+      return provider satisfies never;
+  }
 }
 
 function describeTenants(tenants: readonly string[]): string {

@@ -5,9 +5,6 @@ import { shownText } from './shown-text.ts';
 
 type RawIssue = z.core.$ZodRawIssue;
 
-/** Kinds that are known to people who read about vecpipe, and that this version cannot open. */
-const LATER_PROVIDER_KINDS: readonly string[] = ['gateway', 'local'];
-
 /** Written for the person who wrote the file; zod asks for each issue whose schema has no message of its own. */
 export function describeIssue(issue: RawIssue): string {
   switch (issue.code) {
@@ -28,9 +25,6 @@ export function describeIssue(issue: RawIssue): string {
 function describeKind(issue: RawIssue & { code: 'invalid_union' }): string {
   const kinds = ('options' in issue && Array.isArray(issue.options) ? issue.options : []).map(String);
   const written = isSection(issue.input) ? issue.input['kind'] : undefined;
-  if (typeof written === 'string' && LATER_PROVIDER_KINDS.includes(written) && kinds.includes('static')) {
-    return `this version of vecpipe has no ${written} provider yet; it has ${kinds.join(', ')}`;
-  }
   const expected = kinds.length === 1 ? kinds.join('') : `one of ${kinds.join(', ')}`;
   if (typeof written !== 'string') return expectedButGot(expected, written);
   return `expected ${expected}, got ${shownText(written)}${didYouMean(written, kinds)}`;

@@ -10,6 +10,8 @@ describe('readEnvironment', () => {
       databaseUrl: null,
       qdrantUrl: null,
       qdrantApiKey: 'key',
+      openaiBaseUrl: null,
+      openaiApiKey: null,
       home: null,
       configFile: null,
     });
@@ -19,6 +21,7 @@ describe('readEnvironment', () => {
     ['DATABASE_URL', 'mysql://user:hunter2@host/app'],
     ['DATABASE_URL', 'postgres://user:hunter2/@host/app'],
     ['QDRANT_URL', 'grpc://user:hunter2@host'],
+    ['OPENAI_BASE_URL', 'user:hunter2@host'],
   ])('names %s when it is wrong, and never its value', (name, value) => {
     let error: unknown;
     try {

@@ -1,5 +1,5 @@
 import { usageError } from '../errors/vecpipe-error.ts';
-import { postgresUrlProblem, qdrantUrlProblem } from './connection-url.ts';
+import { postgresUrlProblem, httpUrlProblem } from './connection-url.ts';
 
 /** What `process.env` looks like. */
 export type EnvironmentRecord = Readonly<Record<string, string | undefined>>;
@@ -36,6 +36,17 @@ export const ENVIRONMENT_VARIABLES = [
       'API key of that Qdrant server. `store.apiKeyEnv` names another variable for the server in the file.',
   },
   {
+    name: 'OPENAI_BASE_URL',
+    overrides: null,
+    meaning:
+      'Endpoint of the providers of kind `gateway` that give no `baseURL`: everything before `/embeddings`. Unset: `https://api.openai.com/v1`.',
+  },
+  {
+    name: 'OPENAI_API_KEY',
+    overrides: null,
+    meaning: 'API key of the providers of kind `gateway` that name no other variable in `apiKeyEnv`.',
+  },
+  {
     name: 'VECPIPE_HOME',
     overrides: 'home',
     meaning: 'Folder of the embedded database, relative to the working directory. Unset: `.vecpipe`.',
@@ -55,6 +66,8 @@ export interface Environment {
   databaseUrl: string | null;
   qdrantUrl: string | null;
   qdrantApiKey: string | null;
+  openaiBaseUrl: string | null;
+  openaiApiKey: string | null;
   home: string | null;
   configFile: string | null;
 }
@@ -67,12 +80,16 @@ export function readEnvironment(environment: EnvironmentRecord): Environment {
   const read = (name: VariableName) => readVariable(environment, name);
   const databaseUrl = read('DATABASE_URL');
   const qdrantUrl = read('QDRANT_URL');
+  const openaiBaseUrl = read('OPENAI_BASE_URL');
   refuse('DATABASE_URL', databaseUrl && postgresUrlProblem(databaseUrl), 'the embedded Postgres');
-  refuse('QDRANT_URL', qdrantUrl && qdrantUrlProblem(qdrantUrl), 'pgvector');
+  refuse('QDRANT_URL', qdrantUrl && httpUrlProblem(qdrantUrl), 'pgvector');
+  refuse('OPENAI_BASE_URL', openaiBaseUrl && httpUrlProblem(openaiBaseUrl), 'api.openai.com');
   return {
     databaseUrl,
     qdrantUrl,
     qdrantApiKey: read('QDRANT_API_KEY'),
+    openaiBaseUrl,
+    openaiApiKey: read('OPENAI_API_KEY'),
     home: read('VECPIPE_HOME'),
     configFile: read('VECPIPE_CONFIG'),
   };

@@ -7,6 +7,15 @@ import { VecpipeError } from '../errors/vecpipe-error.ts';
 import type { Config } from './config.ts';
 import type { EnvironmentRecord } from './env.ts';
 import { loadConfig } from './load-config.ts';
+import type { ProviderConfig } from './provider-config.ts';
+
+const staticConfig = (name: string, model: string | null): ProviderConfig => ({
+  kind: 'static',
+  name,
+  model,
+  pricePerMillionTokens: null,
+  keepVectorsBytes: null,
+});
 
 let folder: string;
 
@@ -53,8 +62,8 @@ describe('defaults', () => {
       home: join(folder, '.vecpipe'),
       database: { kind: 'pglite', folder: join(folder, '.vecpipe', 'pgdata'), origin: 'default' },
       store: { kind: 'pgvector', origin: 'default' },
-      providers: new Map([['static', { kind: 'static', model: null }]]),
-      tenants: new Map([['1', { provider: 'static' }]]),
+      providers: new Map([['static', staticConfig('static', null)]]),
+      tenants: new Map([['1', { provider: 'static', fallback: null, entities: new Map() }]]),
       tenantsDeclared: false,
       entities: new Map(READY_MADE_ENTITIES.map((entity) => [entity.name, entity])),
       leaseMs: 60_000,
@@ -174,15 +183,15 @@ describe('tenants and providers', () => {
       'tenants: { 10: , 9: {}, 01: { provider: mine }, a-b_C: }\nproviders: { mine: { kind: static, model: models/x } }',
     );
     expect([...config.tenants]).toEqual([
-      ['10', { provider: 'static' }],
-      ['9', { provider: 'static' }],
-      ['01', { provider: 'mine' }],
-      ['a-b_C', { provider: 'static' }],
+      ['10', { provider: 'static', fallback: null, entities: new Map() }],
+      ['9', { provider: 'static', fallback: null, entities: new Map() }],
+      ['01', { provider: 'mine', fallback: null, entities: new Map() }],
+      ['a-b_C', { provider: 'static', fallback: null, entities: new Map() }],
     ]);
     expect(config.tenantsDeclared).toBe(true);
     expect([...config.providers]).toEqual([
-      ['static', { kind: 'static', model: null }],
-      ['mine', { kind: 'static', model: join(folder, 'models/x') }],
+      ['static', staticConfig('static', null)],
+      ['mine', staticConfig('mine', join(folder, 'models/x'))],
     ]);
   });
 
@@ -190,12 +199,12 @@ describe('tenants and providers', () => {
     const config = await load(
       'providers: { &kind static: { kind: *kind } }\ntenants: { <<: { a: { provider: *kind } } }\nentities: { docs: { table: a, text: x } }',
     );
-    expect([...config.tenants]).toEqual([['a', { provider: 'static' }]]);
+    expect([...config.tenants]).toEqual([['a', { provider: 'static', fallback: null, entities: new Map() }]]);
   });
 
   it('may redefine the provider static', async () => {
     const config = await load('providers: { static: { kind: static, model: /m } }');
-    expect(config.providers).toEqual(new Map([['static', { kind: 'static', model: '/m' }]]));
+    expect(config.providers).toEqual(new Map([['static', staticConfig('static', '/m')]]));
   });
 });
 
@@ -293,7 +302,7 @@ store: { kind: qdrnt }
 lease: { seconds: 0.1 }
 providers:
   mine: { kind: static, model: 5 }
-  remote: { kind: gateway, baseURL: https://x, model: y }
+  remote: { kind: gateway, baseURL: ftp://x, modle: y }
   "bad name": { kind: static }
 tenants:
   1: { provider: statik }
@@ -319,13 +328,14 @@ entities:
     const error = await failureOf(load(yaml));
     expect(error).toMatchObject({ family: 'usage', code: 'config_invalid' });
     expect(error.message).toMatchInlineSnapshot(`
-      "vecpipe.config.yaml has 24 problems:
+      "vecpipe.config.yaml has 25 problems:
       vecpipe.config.yaml:1: homme: unknown key; did you mean home?
       vecpipe.config.yaml:2: database.url: expected text
       vecpipe.config.yaml:3: store.kind: expected one of qdrant, pgvector, got "qdrnt"; did you mean qdrant?
       vecpipe.config.yaml:4: lease.seconds: must be at least 1, got 0.1
       vecpipe.config.yaml:6: providers.mine.model: expected text, got number 5
-      vecpipe.config.yaml:7: providers.remote.kind: this version of vecpipe has no gateway provider yet; it has static
+      vecpipe.config.yaml:7: providers.remote.model: missing; expected text
+      vecpipe.config.yaml:7: providers.remote.modle: unknown key; did you mean model?
       vecpipe.config.yaml:8: providers."bad name": must be 1 to 64 letters, digits, "_" or "-", the first one a letter or digit
       vecpipe.config.yaml:10: tenants.1.provider: expected one of static, mine, remote, got "statik"; did you mean static?
       vecpipe.config.yaml:12: tenants.2: written twice in the same section, first on line 11
@@ -359,9 +369,11 @@ entities:
   it('are not repeated as their own consequences', async () => {
     expect(
       await problemsOf(
-        'providers: { mine: { kind: local, model: x } }\ntenants: { a: { provider: mine } }\n',
+        'providers: { mine: { kind: lokal, model: x } }\ntenants: { a: { provider: mine } }\n',
       ),
-    ).toEqual(['1: providers.mine.kind: this version of vecpipe has no local provider yet; it has static']);
+    ).toEqual([
+      '1: providers.mine.kind: expected one of static, gateway, local, got "lokal"; did you mean local?',
+    ]);
     expect(await problemsOf('entities: { a: { query: [], text: x }, b: { table: 5, text: x } }')).toEqual([
       '1: entities.a.query: expected text, got a list',
       '1: entities.b.table: expected text, got number 5',
@@ -540,5 +552,93 @@ describe('a stop', () => {
       signal: AbortSignal.abort(reason),
     });
     await expect(pending).rejects.toBe(reason);
+  });
+});
+
+describe('routes', () => {
+  const PROVIDERS = `providers:
+  cloud: { kind: gateway, baseURL: "https://g/v1/", model: m, dimensions: 384 }
+  twin: { kind: local, model: ./folder/m, dimensions: 384 }
+  wide: { kind: local, modelId: m, dimensions: 768 }
+  unsaid: { kind: local, modelId: m }
+  other: { kind: local }
+`;
+  const routed = (yaml: string) => `${PROVIDERS}tenants:\n  a: { ${yaml} }\n`;
+
+  it('may have a fallback, and others for single entities, which do not inherit it', async () => {
+    const config = await load(
+      routed(
+        'provider: cloud, fallback: twin, entities: { wits: { provider: static }, projects: { fallback: twin } }',
+      ),
+    );
+    expect(config.tenants.get('a')).toEqual({
+      provider: 'cloud',
+      fallback: 'twin',
+      entities: new Map([
+        ['wits', { provider: 'static', fallback: null }],
+        ['projects', { provider: 'cloud', fallback: 'twin' }],
+      ]),
+    });
+    expect(config.providers.get('twin')).toMatchObject({ model: join(folder, 'folder/m'), modelId: 'm' });
+  });
+
+  it.each([
+    [
+      'provider: cloud, fallback: clod',
+      'fallback: expected one of static, cloud, twin, wide, unsaid, other, got "clod"; did you mean cloud?',
+    ],
+    ['provider: cloud, fallback: cloud', 'fallback: must be another provider than the one it stands in for'],
+    [
+      'provider: cloud, fallback: static',
+      'fallback: a static provider can neither have a fallback nor be one: no other provider serves its model (cloud and static)',
+    ],
+    [
+      'provider: cloud, fallback: other',
+      'fallback: serves another model: cloud has the modelId "m", other has "Xenova/all-MiniLM-L6-v2"; give both the same modelId if their weights are the same',
+    ],
+    ['provider: cloud, fallback: wide', 'fallback: makes vectors of width 768, but cloud makes 384'],
+    [
+      'provider: cloud, fallback: unsaid',
+      'fallback: needs dimensions in both providers, cloud and unsaid, so that their widths are known to be equal',
+    ],
+    [
+      'entities: { wits: { provider: nobody } }',
+      'entities.wits.provider: expected one of static, cloud, twin, wide, unsaid, other, got "nobody"',
+    ],
+    [
+      'entities: { wit: { provider: cloud } }',
+      'entities.wit: is not an entity of this config; did you mean wits?',
+    ],
+  ])('%s is refused', async (yaml, problem) => {
+    expect(await problemsOf(routed(yaml))).toEqual([`8: tenants.a.${problem}`]);
+  });
+});
+
+describe('gateway and local providers', () => {
+  it('take what they do not say from the environment, and relative paths from the folder of the file', async () => {
+    const config = await load(
+      'providers: { g: { kind: gateway, model: text-embedding-3-large, dimensions: 256, tokenizer: t }, k: { kind: gateway, model: m, apiKeyEnv: MINE, keepVectors: { maxMegabytes: 1 } }, l: { kind: local, cache: c } }',
+      { OPENAI_BASE_URL: 'http://gateway/v1/', OPENAI_API_KEY: 'secret', MINE: 'mine' },
+    );
+    expect(config.providers.get('g')).toMatchObject({
+      baseURL: 'http://gateway/v1',
+      apiKey: 'secret',
+      needsApiKey: false,
+      sendDimensions: true,
+      tokenizer: join(folder, 't'),
+      keepVectorsBytes: null,
+    });
+    expect(config.providers.get('k')).toMatchObject({
+      apiKey: 'mine',
+      needsApiKey: true,
+      dimensions: null,
+      sendDimensions: false,
+      keepVectorsBytes: 1024 * 1024,
+    });
+    expect(config.providers.get('l')).toMatchObject({
+      model: 'Xenova/all-MiniLM-L6-v2',
+      modelFrom: 'hub',
+      cacheFolder: join(folder, 'c'),
+    });
   });
 });

@@ -1,15 +1,15 @@
-import { resolve } from 'node:path';
 import type { Entity } from '../entities/entity.ts';
 import { READY_MADE_ENTITIES } from '../entities/ready-made.ts';
-import { checkCollections } from './check-collections.ts';
-import type { Config, ProviderConfig, TenantConfig } from './config.ts';
-import type { ConfigParts } from './config-parts.ts';
 import { didYouMean } from '../util/did-you-mean.ts';
-import { shownText } from './shown-text.ts';
-import { DEFAULT_PROVIDER, DEFAULT_TENANT, NAME_PATTERN } from './names.ts';
+import { checkCollections } from './check-collections.ts';
+import type { Config, TenantConfig } from './config.ts';
+import type { ConfigParts } from './config-parts.ts';
 import type { Problem } from './problem.ts';
 import { databaseOf, homeOf, storeOf } from './resolve-connections.ts';
 import { resolveEntity } from './resolve-entity.ts';
+import { providersOf } from './resolve-providers.ts';
+import { tenantsOf } from './resolve-tenants.ts';
+import { namesIn, writtenIn } from './section-names.ts';
 
 const DEFAULT_LEASE_SECONDS = 60;
 
@@ -21,45 +21,21 @@ export function resolveConfig(parts: ConfigParts): { config: Config; problems: P
   const { raw, file } = parts;
   const problems: Problem[] = [];
   const home = homeOf(parts);
-  const tenants = tenantsOf(parts, problems);
+  const providers = providersOf(parts, home.folder, problems);
+  const tenants = tenantsOf(parts, providers, problems);
   const config: Config = {
     file,
     home: home.folder,
     database: databaseOf(parts, home, problems),
     store: storeOf(parts, problems),
-    providers: providersOf(parts),
+    providers,
     tenants,
     tenantsDeclared: Object.keys(raw.tenants ?? {}).length > 0,
     entities: entitiesOf(parts, tenants, problems),
     leaseMs: Math.round((raw.lease?.seconds ?? DEFAULT_LEASE_SECONDS) * 1000),
   };
+  problems.push(...unknownOverrides(config));
   return { config, problems };
-}
-
-function providersOf({ raw, folder, keysOf }: ConfigParts): Map<string, ProviderConfig> {
-  const providers = new Map<string, ProviderConfig>([[DEFAULT_PROVIDER, { kind: 'static', model: null }]]);
-  for (const name of namesIn(raw.providers, keysOf(['providers']))) {
-    const model = raw.providers?.[name]?.model;
-    providers.set(name, { kind: 'static', model: model === undefined ? null : resolve(folder, model) });
-  }
-  return providers;
-}
-
-function tenantsOf({ raw, keysOf }: ConfigParts, problems: Problem[]): Map<string, TenantConfig> {
-  const providerNames = [...new Set([DEFAULT_PROVIDER, ...writtenIn(raw.providers, keysOf(['providers']))])];
-  const tenants = new Map<string, TenantConfig>();
-  for (const id of namesIn(raw.tenants, keysOf(['tenants']))) {
-    const provider = raw.tenants?.[id]?.provider ?? DEFAULT_PROVIDER;
-    if (!providerNames.includes(provider)) {
-      const valid = providerNames.filter((name) => NAME_PATTERN.test(name));
-      const expected = valid.length === 1 ? valid.join('') : `one of ${valid.join(', ')}`;
-      const message = `expected ${expected}, got ${shownText(provider)}${didYouMean(provider, valid)}`;
-      problems.push({ path: ['tenants', id, 'provider'], message });
-    }
-    tenants.set(id, { provider });
-  }
-  if (tenants.size === 0) tenants.set(DEFAULT_TENANT, { provider: DEFAULT_PROVIDER });
-  return tenants;
 }
 
 function entitiesOf(
@@ -88,12 +64,15 @@ function entitiesOf(
   return entities;
 }
 
-/** Names of the well-formed members of a section, in the order of the file; merged ones come last. */
-function namesIn(section: object | null | undefined, written: readonly string[]): string[] {
-  return writtenIn(section, written).filter((name) => section && Object.hasOwn(section, name));
-}
-
-/** Names of all members of a section, those with problems included, in the order of the file. */
-function writtenIn(section: object | null | undefined, written: readonly string[]): string[] {
-  return [...new Set([...written, ...Object.keys(section ?? {})])];
+/** A route for an entity that the config does not have would be a typing mistake without effect. */
+function unknownOverrides({ tenants, entities }: Config): Problem[] {
+  const known = [...entities.keys()];
+  return [...tenants].flatMap(([id, tenant]) =>
+    [...tenant.entities.keys()]
+      .filter((name) => !entities.has(name))
+      .map((name) => ({
+        path: ['tenants', id, 'entities', name],
+        message: `is not an entity of this config${didYouMean(name, known)}`,
+      })),
+  );
 }

@@ -1,11 +1,11 @@
 import { join, resolve } from 'node:path';
 import type { DatabaseConfig, Origin, StoreConfig } from './config.ts';
 import type { ConfigParts } from './config-parts.ts';
-import { postgresUrlProblem, qdrantUrlProblem } from './connection-url.ts';
+import { postgresUrlProblem, httpUrlProblem } from './connection-url.ts';
 import { readVariable } from './env.ts';
 import type { Problem } from './problem.ts';
 
-const DEFAULT_HOME = '.vecpipe';
+export const DEFAULT_HOME = '.vecpipe';
 const DATABASE_FOLDER = 'pgdata';
 
 export interface Home {
@@ -45,7 +45,7 @@ export function storeOf(
 ): StoreConfig {
   const written = raw.store;
   const qdrant = written?.kind === 'qdrant' ? written : null;
-  const problem = qdrant?.url === undefined ? null : qdrantUrlProblem(qdrant.url);
+  const problem = qdrant?.url === undefined ? null : httpUrlProblem(qdrant.url);
   if (problem !== null) problems.push({ path: ['store', 'url'], message: problem });
 
   if (environment.qdrantUrl === null && qdrant === null) {

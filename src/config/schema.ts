@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { NAME_PATTERN, NAME_RULE } from './names.ts';
+import { confidentialText, environmentVariable } from './schema-parts.ts';
+import { rawProviderSchema } from './provider-schema.ts';
 
 /** `setTimeout` and Postgres take more; a lease this long is a mistake of units. */
 const MAX_LEASE_SECONDS = 86_400;
 
-/** Text that may hold a secret: no message may repeat what was written. */
-const confidentialText = z.string({ error: 'expected text' }).min(1);
 const name = z.string().regex(NAME_PATTERN, { error: `must be ${NAME_RULE}` });
 const column = z.string().min(1);
 
@@ -25,11 +25,7 @@ const qdrantStore = z
     url: confidentialText
       .optional()
       .describe('http://host:6333 of the server. The environment variable QDRANT_URL wins over this.'),
-    apiKeyEnv: z
-      .string({ error: 'expected the name of an environment variable' })
-      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
-        error: 'must be the name of an environment variable, never the key itself',
-      })
+    apiKeyEnv: environmentVariable
       .optional()
       .describe('Name of the environment variable that holds the API key. Left out: QDRANT_API_KEY.'),
   })
@@ -45,34 +41,30 @@ const store = z
   .discriminatedUnion('kind', [qdrantStore, pgvectorStore])
   .describe('Where the vectors live. Left out: pgvector in the same database.');
 
+const routeFields = {
+  provider: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Name of the provider that embeds: one of `providers`, or static (the default).'),
+  fallback: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Name of the provider that steps in while the other is down. Both must name the same modelId and dimensions.',
+    ),
+};
+
 const tenant = z
   .strictObject({
-    provider: z
-      .string()
-      .min(1)
+    ...routeFields,
+    entities: z
+      .record(name, z.strictObject(routeFields).describe('Providers for this entity alone.'))
       .optional()
-      .describe(
-        'Name of the provider that embeds for this tenant: one of `providers`, or static (the default).',
-      ),
+      .describe("Entities of this tenant that other providers embed than the tenant's own, by name."),
   })
   .describe('One tenant; may be left empty.');
-
-const staticProvider = z
-  .strictObject({
-    kind: z.literal('static').describe('A table of token vectors: no server, no key, no download.'),
-    model: z
-      .string()
-      .min(1)
-      .optional()
-      .describe(
-        'Folder with a model in Model2Vec format, relative to this file. Left out: the model that ships with vecpipe.',
-      ),
-  })
-  .describe('Embeds on this machine with a table of token vectors.');
-
-const provider = z
-  .discriminatedUnion('kind', [staticProvider])
-  .describe('One way of turning text into vectors.');
 
 const chunk = z
   .strictObject({
@@ -152,7 +144,10 @@ export const rawConfigSchema = z
       .describe('Folder of the embedded database, relative to this file. Left out: .vecpipe.'),
     database: database.nullish(),
     store: store.nullish(),
-    providers: z.record(name, provider).nullish().describe('Ways of turning text into vectors, by name.'),
+    providers: z
+      .record(name, rawProviderSchema)
+      .nullish()
+      .describe('Ways of turning text into vectors, by name.'),
     tenants: z
       .record(name, tenant.nullish())
       .nullish()

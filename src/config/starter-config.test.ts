@@ -48,10 +48,14 @@ describe('starterConfig', () => {
       store: { kind: 'qdrant', url: 'http://localhost:6333', apiKey: null, origin: 'file' },
       tenantsDeclared: true,
     });
-    expect([...config.providers.keys()]).toEqual(['static', 'mine']);
+    expect([...config.providers.values()].map(({ name, kind }) => [name, kind])).toEqual([
+      ['static', 'static'],
+      ['gateway', 'gateway'],
+      ['local', 'local'],
+    ]);
     expect([...config.tenants]).toEqual([
-      ['1', { provider: 'static' }],
-      ['acme', { provider: 'mine' }],
+      ['1', { provider: 'static', fallback: null, entities: new Map() }],
+      ['acme', { provider: 'gateway', fallback: null, entities: new Map() }],
     ]);
     expect([...config.entities.keys()]).toEqual(['projects', 'wits', 'statuses', 'tickets', 'notes']);
     expect(config.entities.get('tickets')).toEqual({

@@ -53,16 +53,24 @@ const STARTER = `## Configuration of vecpipe. Everything here has a default: an 
 
 ## Ways of turning text into vectors. "static", the model that ships with vecpipe, is always there.
 # providers:
-#   mine:
-#     kind: static
-#     model: ./models/mine
+##  Any endpoint that speaks the OpenAI protocol. The key is read from the variable OPENAI_API_KEY.
+#   gateway:
+#     kind: gateway
+#     baseURL: https://api.openai.com/v1
+#     model: text-embedding-3-small
+#     dimensions: 1536
+#     pricePerMillionTokens: 0.02
+##  A transformers model on this machine, downloaded once. Or a folder: model: ./models/mine
+#   local:
+#     kind: local
+#     model: Xenova/all-MiniLM-L6-v2
 
 ## The tenants that are served, each with its provider. Without this there is one tenant, 1.
 # tenants:
 #   "1":
 #     provider: static
 #   acme:
-#     provider: mine
+#     provider: gateway
 
 ## The kinds of rows to vectorize. projects, wits (work item types) and statuses are ready-made: their tables are
 ## made by vecpipe and filled by "vecpipe sync --from". Only what is named here is used; a ready-made entity

@@ -10,7 +10,9 @@ export interface Counts {
   queued: number;
   /** A text of theirs was sent to the provider. */
   embedded: number;
-  /** Stored with vectors of equal texts: no provider call. */
+  /** Of those, the ones that the fallback embedded. */
+  fallback: number;
+  /** Stored with vectors of equal texts, or with such that an earlier run has bought: no provider call. */
   reused: number;
   /** Only the payload was updated. */
   payloadOnly: number;
@@ -24,6 +26,8 @@ export interface Counts {
   pending: number;
   /** Sent to the provider. */
   tokens: number;
+  /** Money for them, by the provider's price. */
+  cost: number;
   /** Charged to the tenant. */
   credits: number;
 }
@@ -36,6 +40,7 @@ export function noCounts(): Counts {
     deleted: 0,
     queued: 0,
     embedded: 0,
+    fallback: 0,
     reused: 0,
     payloadOnly: 0,
     empty: 0,
@@ -43,6 +48,7 @@ export function noCounts(): Counts {
     failed: 0,
     pending: 0,
     tokens: 0,
+    cost: 0,
     credits: 0,
   };
 }

@@ -48,6 +48,7 @@ export async function drainQueue(
 }
 
 interface Work {
+  target: Target;
   batch: Batch;
   mark: WriteMark;
   controller: AbortController;
@@ -109,29 +110,50 @@ class Drain {
     }
   }
 
-  /** Starts the next batch in turn. @returns false when no target has anything to claim */
+  /** Starts the next batch in turn. @returns false when no target has anything to claim now */
   async #claimNext(): Promise<boolean> {
     const { runId, leaseMs, batchSize, limit } = this.#options;
+    const passedOver: Target[] = [];
+    const passOn = () => this.#active.unshift(...passedOver);
     for (let target = this.#active.shift(); target; target = this.#active.shift()) {
       if (this.#broken.has(target)) continue;
+      if (this.#hasItsShare(target, passedOver)) {
+        passedOver.push(target);
+        continue;
+      }
       const left = limit === null ? batchSize : Math.min(batchSize, limit - this.#claimed);
-      if (left <= 0) return false;
+      if (left <= 0) break;
       const { tenant, entity } = target;
       const batch = await claimBatch(this.#context.database, { tenant, entity, runId, leaseMs, limit: left });
       if (batch === null) continue;
       this.#active.push(target);
       this.#claimed += batch.rows.length;
       this.#start(target, batch);
+      passOn();
       return true;
     }
+    passOn();
     return false;
+  }
+
+  /**
+   * Where several providers have work, none may hold all the batches under way: one that hangs would stop the
+   * others' rows.
+   */
+  #hasItsShare(target: Target, passedOver: readonly Target[]): boolean {
+    const own = target.embedder.provider;
+    const busy = [...this.#inFlight].map((work) => work.target.embedder.provider);
+    const waiting = [...this.#active, ...passedOver].filter((each) => !this.#broken.has(each));
+    const providers = new Set([own, ...busy, ...waiting.map((each) => each.embedder.provider)]);
+    const share = Math.max(1, Math.floor(this.#options.batchesInFlight / providers.size));
+    return providers.size > 1 && busy.filter((each) => each === own).length >= share;
   }
 
   #start(target: Target, batch: Batch): void {
     const controller = new AbortController();
     setMaxListeners(0, controller.signal);
     const mark: WriteMark = { written: false, recording: false };
-    const work: Work = { batch, mark, controller, done: Promise.resolve() };
+    const work: Work = { target, batch, mark, controller, done: Promise.resolve() };
     this.#inFlight.add(work);
     // A stop that came while the claim was under way must reach this batch as well.
     if (this.#options.abort.aborted) controller.abort(this.#options.abort.reason);

@@ -10,6 +10,8 @@ export interface FingerprintSettings {
   provider: string;
   model: string;
   dimensions: number;
+  /** See `EmbeddingProvider.variant`; left out when there is none. */
+  variant?: string;
   template: string;
   chunking: Chunking | null;
 }
@@ -19,6 +21,7 @@ export function fingerprintSettings(entity: Entity, provider: EmbeddingProvider)
     provider: provider.kind,
     model: provider.modelId,
     dimensions: provider.dimensions,
+    ...(provider.variant !== null && { variant: provider.variant }),
     template: entity.text,
     chunking: effectiveChunking(entity, provider),
   };
@@ -28,10 +31,15 @@ export function fingerprintOf(settings: FingerprintSettings): string {
   return jsonHash(settings);
 }
 
+/** Equal where equal texts have equal vectors, whatever their template and chunking. */
+export function vectorSpace({ provider, model, dimensions, variant }: FingerprintSettings): string {
+  return jsonHash({ provider, model, dimensions, variant: variant ?? null });
+}
+
 /** The names of the settings that differ, for a message. */
 export function changedSettings(before: FingerprintSettings, now: FingerprintSettings): string[] {
-  const names = ['provider', 'model', 'dimensions', 'template', 'chunking'] as const;
-  return names.filter((name) => jsonHash(before[name]) !== jsonHash(now[name]));
+  const names = ['provider', 'model', 'dimensions', 'variant', 'template', 'chunking'] as const;
+  return names.filter((name) => jsonHash(before[name] ?? null) !== jsonHash(now[name] ?? null));
 }
 
 /** What the entity asks for, bounded by what the model takes; null when every text is one chunk. */

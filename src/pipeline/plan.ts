@@ -19,8 +19,10 @@ export interface Plan extends Difference {
   /** Rows that would fail: a value does not fit the template, a key stands for several rows. */
   fail: number;
   tokens: number;
+  /** Money for them, by the provider's price. */
+  cost: number;
   credits: number;
-  /** Calls of the provider. */
+  /** Calls of the provider; over the network, requests. */
   requests: number;
 }
 
@@ -35,6 +37,9 @@ export interface PlanOptions extends CallOptions {
   limit: number | null;
 }
 
+/** What a plan has to know of a provider beyond its port. */
+export type PricedProvider = EmbeddingProvider & { pricePerMillionTokens: number | null };
+
 const PAGE_ROWS = 500;
 
 /**
@@ -46,7 +51,7 @@ export async function planRows(
   database: Database,
   source: RowSource,
   generationId: number | null,
-  provider: EmbeddingProvider,
+  provider: PricedProvider,
   options: PlanOptions,
 ): Promise<Plan> {
   return database.transaction(async (tx) => {
@@ -73,6 +78,7 @@ export async function planRows(
       empty: 0,
       fail: 0,
       tokens: 0,
+      cost: 0,
       credits: 0,
       requests: 0,
     };
@@ -84,9 +90,19 @@ export async function planRows(
       seen += left.length;
       if (left.length < rows.length) break;
     }
-    plan.requests = Math.ceil(chunks / provider.maxBatchSize);
+    plan.cost = (plan.tokens * (provider.pricePerMillionTokens ?? 0)) / 1e6;
+    plan.requests = requestsFor(chunks, plan.tokens, provider);
     return plan;
   }, options);
+}
+
+/** As if requests could always be filled: a run may need a few more. */
+function requestsFor(chunks: number, tokens: number, provider: EmbeddingProvider): number {
+  const { inputs, tokens: tokensLimit } = provider.requestLimits ?? {
+    inputs: provider.maxBatchSize,
+    tokens: Infinity,
+  };
+  return Math.max(Math.ceil(chunks / inputs), Math.ceil(tokens / tokensLimit));
 }
 
 /** A row that a run would work on. */

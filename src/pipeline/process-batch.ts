@@ -11,6 +11,7 @@ import { pointId } from './point-id.ts';
 import { pointPayload, prepareRow } from './prepare-row.ts';
 import type { PreparedRow } from './prepare-row.ts';
 import type { Target } from './target.ts';
+import type { VectorOrigin } from './text-embedder.ts';
 
 export interface BatchContext {
   database: Database;
@@ -44,7 +45,7 @@ interface Plan {
   done: Map<string, Done>;
 }
 
-type Done = 'embedded' | 'reused' | 'payloadOnly' | 'unchanged' | 'empty' | 'deleted';
+type Done = 'embedded' | 'fallback' | 'reused' | 'payloadOnly' | 'unchanged' | 'empty' | 'deleted';
 
 /**
  * One claimed batch from rows to record: load, render, compare, embed, check, write, prune, and one transaction
@@ -63,7 +64,7 @@ export async function processBatch(
 ): Promise<void> {
   const plan = await planBatch(context, target, batch, options);
   const missing = await updatePayloads(context, target, batch, plan, mark, options);
-  const points = await embedRows(context, target, plan, [...plan.embed, ...missing], options);
+  const points = await embedRows(context, target, batch, plan, [...plan.embed, ...missing], options);
   for (const slice of slices(points, context.store.maxBatchSize)) {
     holdLease(batch, mark);
     await context.store.upsert(target.generation.physical, slice, options);
@@ -147,6 +148,7 @@ async function updatePayloads(
 async function embedRows(
   { report }: BatchContext,
   target: Target,
+  batch: Batch,
   plan: Plan,
   rows: readonly PreparedRow[],
   options: CallOptions,
@@ -155,16 +157,18 @@ async function embedRows(
   const { chunking } = target.settings;
   const { embedder, generation } = target;
   const texts = rows.map((row) => chunksOf(row.text, embedder.provider.tokenizer, chunking));
-  const { vectors, fresh, tokens } = await embedder.embed(texts.flat(), options);
+  const receipts = target.receipts?.forBatch(batch.leaseToken);
+  const { vectors, origins, tokens, cost } = await embedder.embed(texts.flat(), { ...options, receipts });
   // Spent, whatever becomes of the batch.
   target.counts.tokens += tokens;
+  target.counts.cost += cost;
 
   const points: Point[] = [];
   let next = 0;
   rows.forEach((row, index) => {
     const count = texts[index]?.length ?? 0;
     const ofRow = vectors.slice(next, next + count);
-    const paid = fresh.slice(next, next + count).includes(true);
+    const ofChunks = new Set(origins.slice(next, next + count));
     next += count;
     const { key, version } = row.claimed;
     const refused = ofRow.find((vector) => !(vector instanceof Float32Array));
@@ -186,9 +190,14 @@ async function embedRows(
       entity: target.entity,
       dimensions: generation.dimensions,
     });
-    finishRow(plan, target, row, count, paid ? 'embedded' : 'reused');
+    finishRow(plan, target, row, count, doneBy(ofChunks));
   });
   return points;
+}
+
+function doneBy(origins: ReadonlySet<VectorOrigin>): Done {
+  if (origins.has('fallback')) return 'fallback';
+  return origins.has('provider') ? 'embedded' : 'reused';
 }
 
 /** Notes that the row ends with `chunks` points, and that any beyond them have to go. */
@@ -218,7 +227,9 @@ async function record(
   const { results } = plan;
   mark.recording = true;
   // Not to be aborted: one short statement, and what it did must be known.
-  const { recorded, lost } = await recordBatch(database, batch, target.generation.id, results);
+  const { recorded, lost } = await recordBatch(database, batch, target.generation.id, results, {
+    receipts: target.receipts,
+  });
   if (mark.written && lost.size > 0) await requeueRows(database, batch.tenant, batch.entity, [...lost]);
   for (const result of results) {
     if (!recorded.has(result.key)) continue;
@@ -232,6 +243,8 @@ async function record(
     const done = plan.done.get(result.key);
     if (done === undefined) continue;
     target.counts[done] += 1;
-    if (done === 'embedded' || done === 'reused') target.counts.stored += 1;
+    if (done === 'fallback') target.counts.embedded += 1;
+    if (done === 'embedded' || done === 'fallback' || done === 'reused') target.counts.stored += 1;
   }
+  await target.receipts?.batchRecorded();
 }

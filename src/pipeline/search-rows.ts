@@ -76,7 +76,7 @@ async function embedQuery(
   text: string,
   options: CallOptions,
 ): Promise<Float32Array> {
-  const [vector] = checkVectors(provider, 1, await provider.embed([text], options));
+  const [vector] = checkVectors(provider, 1, await provider.embed([text], { ...options, purpose: 'query' }));
   if (vector instanceof Float32Array) return vector;
   throw usageError(
     'query_refused',

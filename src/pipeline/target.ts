@@ -1,3 +1,4 @@
+import type { ReceiptBook } from '../receipts/receipt-book.ts';
 import type { RowSource } from '../sources/rows/row-source.ts';
 import type { Counts } from './counts.ts';
 import type { FingerprintSettings } from './fingerprint.ts';
@@ -20,6 +21,8 @@ export interface Target {
   readonly entity: string;
   readonly source: RowSource;
   readonly embedder: TextEmbedder;
+  /** Null for vectors that cost nothing. */
+  readonly receipts: ReceiptBook | null;
   readonly settings: FingerprintSettings;
   readonly generation: OpenGeneration;
   readonly counts: Counts;

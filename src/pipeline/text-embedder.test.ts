@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { FakeProvider, fakeVector } from '../../test/helpers/fake-provider.ts';
 import { Gate } from '../../test/helpers/gate.ts';
+import type { BatchReceipts } from '../receipts/receipt-book.ts';
+import { shortHash } from '../util/hash.ts';
 import { TextEmbedder } from './text-embedder.ts';
 
 const texts = (count: number) => Array.from({ length: count }, (_, index) => `text ${index}`);
@@ -8,10 +10,10 @@ const texts = (count: number) => Array.from({ length: count }, (_, index) => `te
 describe('calls', () => {
   test('are as large as the provider allows, and vectors come back in the order of the texts', async () => {
     const provider = new FakeProvider({ maxBatchSize: 3 });
-    const { vectors, fresh, tokens } = await new TextEmbedder(provider).embed(texts(8));
+    const { vectors, origins, tokens } = await new TextEmbedder(provider).embed(texts(8));
     expect(provider.calls.map((call) => call.length)).toEqual([3, 3, 2]);
     expect(vectors).toEqual(texts(8).map((text) => fakeVector(text)));
-    expect(fresh).toEqual(texts(8).map(() => true));
+    expect(origins).toEqual(texts(8).map(() => 'provider'));
     expect(tokens).toBe(16);
   });
 
@@ -34,7 +36,12 @@ describe('calls', () => {
 
   test('of no text are none', async () => {
     const provider = new FakeProvider();
-    expect(await new TextEmbedder(provider).embed([])).toEqual({ vectors: [], fresh: [], tokens: 0 });
+    expect(await new TextEmbedder(provider).embed([])).toEqual({
+      vectors: [],
+      origins: [],
+      tokens: 0,
+      cost: 0,
+    });
     expect(provider.calls).toEqual([]);
   });
 });
@@ -49,13 +56,14 @@ describe('equal texts', () => {
     const second = embedder.embed(['a', 'c']);
     await gate.waiting(2);
     gate.open();
-    expect((await first).fresh).toEqual([true, true, false]);
-    expect((await second).fresh).toEqual([false, true]);
+    expect((await first).origins).toEqual(['provider', 'provider', 'reused']);
+    expect((await second).origins).toEqual(['reused', 'provider']);
     const third = await embedder.embed(['c', 'b', 'a']);
     expect(third).toEqual({
       vectors: ['c', 'b', 'a'].map((text) => fakeVector(text)),
-      fresh: [false, false, false],
+      origins: ['reused', 'reused', 'reused'],
       tokens: 0,
+      cost: 0,
     });
     expect(provider.texts).toEqual(['a', 'b', 'c']);
   });
@@ -110,9 +118,9 @@ describe('a call that fails', () => {
     await expect(first).rejects.toBe(failure);
     await expect(second).rejects.toBe(failure);
     provider.before = undefined;
-    const { vectors, fresh } = await embedder.embed(['a', 'b', 'c']);
+    const { vectors, origins } = await embedder.embed(['a', 'b', 'c']);
     expect(vectors).toEqual(['a', 'b', 'c'].map((text) => fakeVector(text)));
-    expect(fresh).toEqual([true, true, false]);
+    expect(origins).toEqual(['provider', 'provider', 'reused']);
   });
 
   test('is waited for together with the other calls of the same texts', async () => {
@@ -180,8 +188,101 @@ test('a call with more texts than are remembered ends, and embeds each of them o
   const provider = new FakeProvider();
   const roomForTwo = provider.dimensions * Float32Array.BYTES_PER_ELEMENT * 2;
   const again = ['a', 'b', 'c', 'a', 'b'];
-  const { vectors, fresh } = await new TextEmbedder(provider, roomForTwo).embed(again);
+  const { vectors, origins } = await new TextEmbedder(provider, roomForTwo).embed(again);
   expect(vectors).toEqual(again.map((text) => fakeVector(text)));
-  expect(fresh).toEqual([true, true, true, false, false]);
+  expect(origins).toEqual(['provider', 'provider', 'provider', 'reused', 'reused']);
   expect(provider.calls.flat()).toEqual(['a', 'b', 'c']);
+});
+
+describe('receipts', () => {
+  /** A book in memory that writes down what happened in which order. */
+  function book(bought: ReadonlyMap<string, Float32Array> = new Map()) {
+    const log: string[] = [];
+    const receipts: BatchReceipts = {
+      find: async (hashes) => {
+        log.push(`find ${hashes.length}`);
+        return new Map([...bought].filter(([hash]) => hashes.includes(hash)));
+      },
+      keep: async (vectors) => void log.push(`keep ${vectors.size}`),
+    };
+    return { log, receipts };
+  }
+
+  test('are asked first, and what they hold is not bought', async () => {
+    const provider = new FakeProvider();
+    const { log, receipts } = book(new Map([[shortHash('a'), fakeVector('a')]]));
+    const embedder = new TextEmbedder(provider);
+    const result = await embedder.embed(['a', 'b', 'a'], { receipts });
+    expect(result).toMatchObject({ origins: ['reused', 'provider', 'reused'], tokens: 1 });
+    expect(result.vectors).toEqual(['a', 'b', 'a'].map((text) => fakeVector(text)));
+    expect(provider.texts).toEqual(['b']);
+    expect(log).toEqual(['find 2', 'keep 1']);
+  });
+
+  test('are kept request by request: one that is still waited for holds back no other', async () => {
+    const provider = new FakeProvider({ maxBatchSize: 100 });
+    provider.requestLimits = { inputs: 2, tokens: 1000 };
+    const gate = new Gate();
+    provider.before = (texts) => (texts.includes('slow') ? gate.pass() : undefined);
+    const { log, receipts } = book();
+    const embedding = new TextEmbedder(provider).embed(['a', 'b', 'slow'], { receipts });
+    await gate.waiting();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(log).toEqual(['find 3', 'keep 2']);
+    gate.open();
+    await embedding;
+  });
+
+  test('of a vector that this process remembers are kept for the other batch, too', async () => {
+    const embedder = new TextEmbedder(new FakeProvider());
+    await embedder.embed(['a'], { receipts: book().receipts });
+    const { log, receipts } = book();
+    await embedder.embed(['a', 'b'], { receipts });
+    expect(log).toEqual(['find 1', 'keep 1', 'keep 1']);
+  });
+
+  test('are safe before anybody sees the vector', async () => {
+    const embedder = new TextEmbedder(new FakeProvider());
+    const gate = new Gate();
+    const { receipts } = book();
+    const slow = { ...receipts, keep: () => gate.pass().then(() => {}) };
+    let isSeen = false;
+    const first = embedder.embed(['a'], { receipts: slow });
+    const second = embedder.embed(['a']).then(() => (isSeen = true));
+    await gate.waiting();
+    expect(isSeen).toBe(false);
+    gate.open();
+    await Promise.all([first, second]);
+  });
+
+  test('hold no refused text', async () => {
+    const provider = new FakeProvider();
+    provider.refused.set('b', { code: 'refused', reason: 'it is' });
+    const kept: string[][] = [];
+    const receipts = {
+      ...book().receipts,
+      keep: async (vectors: ReadonlyMap<string, Float32Array>) => void kept.push([...vectors.keys()]),
+    };
+    await new TextEmbedder(provider).embed(['a', 'b'], { receipts });
+    expect(kept).toEqual([[shortHash('a')]]);
+  });
+
+  test.each(['find', 'keep'] as const)(
+    'that cannot be reached fail the call at %s, and the text can be tried again',
+    async (method) => {
+      const embedder = new TextEmbedder(new FakeProvider());
+      const { receipts } = book();
+      const broken = { ...receipts, [method]: () => Promise.reject(new Error('no database')) };
+      await expect(embedder.embed(['a'], { receipts: broken })).rejects.toThrow('no database');
+      expect((await embedder.embed(['a'], { receipts })).vectors).toEqual([fakeVector('a')]);
+    },
+  );
+
+  test('what a fallback served and what it cost is told text by text', async () => {
+    const provider = new FakeProvider({ maxBatchSize: 1 });
+    provider.spoil = (result, [text]) => ({ ...result, cost: 2, byFallback: text === 'b' });
+    const { origins, cost } = await new TextEmbedder(provider).embed(['a', 'b', 'b']);
+    expect(origins).toEqual(['provider', 'fallback', 'reused']);
+    expect(cost).toBe(4);
+  });
 });

@@ -1,103 +1,184 @@
 import { waitOrAbort } from '../lifetime/abort.ts';
 import type { CallOptions } from '../ports/database.ts';
 import type { EmbeddingProvider, RefusedText } from '../ports/embedding-provider.ts';
+import type { BatchReceipts } from '../receipts/receipt-book.ts';
 import { shortHash } from '../util/hash.ts';
+import { slices } from '../util/slices.ts';
+import { CallSlots } from './call-slots.ts';
 import { checkVectors } from './check-vectors.ts';
 
 type Embedded = Float32Array | RefusedText;
 
+/** Who made a vector: `reused` when an equal text was embedded before or besides, or bought by an earlier run. */
+export type VectorOrigin = 'provider' | 'fallback' | 'reused';
+
 export interface EmbeddedTexts {
   /** In input order. */
   vectors: Embedded[];
-  /** Per text: true when this call paid for it, false when an equal text was embedded before or besides. */
-  fresh: boolean[];
+  /** Per text; a refused one counts for whoever refused it. */
+  origins: VectorOrigin[];
+  /** What this call used. */
   tokens: number;
+  /** Money for them. */
+  cost: number;
+}
+
+export interface EmbedTextsOptions extends CallOptions {
+  /** Where bought vectors are looked up and kept; left out for a provider that costs nothing. */
+  receipts?: BatchReceipts | undefined;
+}
+
+/** One distinct text on its way. */
+interface Missing extends Promised {
+  key: string;
+  text: string;
 }
 
 /** Kept vectors, so that a text that many rows share is embedded once a run. */
 const DEFAULT_CACHE_BYTES = 16 * 1024 * 1024;
 
 /**
- * Embeds texts in calls of the provider's size, never more at once than it allows, each distinct text once:
- * equal texts of concurrent calls share one embedding, and a bounded number of recent ones is remembered.
+ * Embeds texts in calls of the provider's, or of one request's, size, never more at once than it allows, each distinct text once:
+ * equal texts of concurrent calls share one embedding, a bounded number of recent ones is remembered, and what an
+ * earlier run has bought is taken from its receipt. A bought vector is kept before anybody sees it.
  */
 export class TextEmbedder {
   readonly provider: EmbeddingProvider;
   readonly #known = new Map<string, Promise<Embedded>>();
   readonly #capacity: number;
-  readonly #waiting: (() => void)[] = [];
-  #calls = 0;
+  readonly #slots: CallSlots;
+  readonly #callSize: number;
 
   constructor(provider: EmbeddingProvider, cacheBytes: number = DEFAULT_CACHE_BYTES) {
     this.provider = provider;
+    this.#slots = new CallSlots(provider.maxConcurrency);
+    // No more than one request: what was bought is kept as soon as its own request is answered.
+    this.#callSize = Math.min(provider.maxBatchSize, provider.requestLimits?.inputs ?? Infinity);
     this.#capacity = Math.max(
       1,
       Math.floor(cacheBytes / (provider.dimensions * Float32Array.BYTES_PER_ELEMENT)),
     );
   }
 
-  /** @throws whatever the provider throws; a refused text is a value, not an error */
-  async embed(texts: readonly string[], options: CallOptions = {}): Promise<EmbeddedTexts> {
-    const fresh: boolean[] = [];
-    const missing: { key: string; text: string }[] = [];
-    const pending: Promise<Embedded>[] = [];
-    const resolvers = new Map<string, PromiseWithResolve>();
-    for (const text of texts) {
-      const key = shortHash(text);
+  /** @throws whatever the provider or the receipts throw; a refused text is a value, not an error */
+  async embed(texts: readonly string[], options: EmbedTextsOptions = {}): Promise<EmbeddedTexts> {
+    const keys = texts.map((text) => shortHash(text));
+    const missing = new Map<string, Missing>();
+    const pending = texts.map((text, index) => {
+      const key = keys[index] ?? '';
       // This call's own first: a large one may have outgrown what is remembered.
-      const known = resolvers.get(key)?.promise ?? this.#known.get(key);
-      fresh.push(known === undefined);
-      if (known !== undefined) {
-        this.#remember(key, known);
-        pending.push(known);
-        continue;
+      let known = missing.get(key)?.promise ?? this.#known.get(key);
+      if (known === undefined) {
+        const own: Missing = { key, text, ...promised() };
+        missing.set(key, own);
+        known = own.promise;
       }
-      const resolver = promiseWithResolve();
-      resolvers.set(key, resolver);
-      missing.push({ key, text });
-      this.#remember(key, resolver.promise);
-      pending.push(resolver.promise);
-    }
+      this.#remember(key, known);
+      return known;
+    });
 
-    const calls: Promise<number>[] = [];
-    for (let start = 0; start < missing.length; start += this.provider.maxBatchSize) {
-      calls.push(this.#call(missing.slice(start, start + this.provider.maxBatchSize), resolvers, options));
+    const found = await this.#findReceipts(missing, options);
+    const wanted = [...missing.values()].filter(({ key }) => !found.has(key));
+    const spent = await this.#callAll(wanted, options);
+    const vectors = await waitOrAbort(Promise.all(pending), options.signal);
+    await this.#keepReused(keys, vectors, missing, options);
+    const origins = this.#origins(keys, wanted, spent.byFallback);
+    return { vectors, origins, tokens: spent.tokens, cost: spent.cost };
+  }
+
+  /** Settles what was bought before. @returns the keys of it */
+  async #findReceipts(
+    missing: ReadonlyMap<string, Missing>,
+    { receipts, signal }: EmbedTextsOptions,
+  ): Promise<ReadonlySet<string>> {
+    if (receipts === undefined || missing.size === 0) return new Set();
+    try {
+      const found = await receipts.find([...missing.keys()], signal ? { signal } : {});
+      for (const [key, vector] of found) missing.get(key)?.resolve(vector);
+      return new Set(found.keys());
+    } catch (error) {
+      this.#fail([...missing.values()], error);
+      throw error;
+    }
+  }
+
+  async #callAll(
+    wanted: readonly Missing[],
+    options: EmbedTextsOptions,
+  ): Promise<{ tokens: number; cost: number; byFallback: ReadonlySet<string> }> {
+    const byFallback = new Set<string>();
+    let tokens = 0;
+    let cost = 0;
+    const calls: Promise<void>[] = [];
+    for (const batch of slices(wanted, this.#callSize)) {
+      const call = this.#slots.run(async () => {
+        const result = await this.#call(batch, options);
+        tokens += result.tokens;
+        cost += result.cost ?? 0;
+        if (result.byFallback === true) for (const { key } of batch) byFallback.add(key);
+      });
+      calls.push(call);
     }
     // Settled rather than all: when one call fails, the others must have ended before the caller goes on.
     const settled = await Promise.allSettled(calls);
     const failed = settled.find((call) => call.status === 'rejected');
     if (failed) throw failed.reason;
-    const tokens = settled.reduce((sum, call) => sum + (call.status === 'fulfilled' ? call.value : 0), 0);
-    return { vectors: await waitOrAbort(Promise.all(pending), options.signal), fresh, tokens };
+    return { tokens, cost, byFallback };
   }
 
-  async #call(
-    batch: readonly { key: string; text: string }[],
-    resolvers: ReadonlyMap<string, PromiseWithResolve>,
-    options: CallOptions,
-  ): Promise<number> {
-    await this.#enter();
+  async #call(batch: readonly Missing[], { receipts, signal }: EmbedTextsOptions) {
+    const options = signal ? { signal } : {};
     try {
-      options.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       const result = await this.provider.embed(
         batch.map(({ text }) => text),
         options,
       );
       const vectors = checkVectors(this.provider, batch.length, result);
-      batch.forEach(({ key }, index) => {
-        const vector = vectors[index];
-        if (vector !== undefined)
-          resolvers.get(key)?.resolve(vector instanceof Float32Array ? detached(vector) : vector);
-      });
-      return result.tokens;
-    } catch (error) {
-      for (const { key } of batch) {
-        this.#known.delete(key);
-        resolvers.get(key)?.reject(error);
+      if (receipts !== undefined) {
+        // Not to be aborted: the vectors are paid for.
+        await receipts.keep(vectorsOnly(batch.map(({ key }, index) => [key, vectors[index]])));
       }
+      batch.forEach(({ resolve }, index) => {
+        const vector = vectors[index];
+        if (vector !== undefined) resolve(vector instanceof Float32Array ? detached(vector) : vector);
+      });
+      return result;
+    } catch (error) {
+      this.#fail(batch, error);
       throw error;
-    } finally {
-      this.#leave();
+    }
+  }
+
+  /** A vector that another batch has bought is kept for this one, too: that one's receipt goes when it is recorded. */
+  async #keepReused(
+    keys: readonly string[],
+    vectors: readonly Embedded[],
+    missing: ReadonlyMap<string, Missing>,
+    { receipts }: EmbedTextsOptions,
+  ): Promise<void> {
+    if (receipts === undefined) return;
+    const reused = keys.flatMap((key, index) => (missing.has(key) ? [] : [[key, vectors[index]] as const]));
+    if (reused.length > 0) await receipts.keep(vectorsOnly(reused));
+  }
+
+  #origins(
+    keys: readonly string[],
+    wanted: readonly Missing[],
+    byFallback: ReadonlySet<string>,
+  ): VectorOrigin[] {
+    const fresh = new Set(wanted.map(({ key }) => key));
+    return keys.map((key) => {
+      // Only the first of equal texts was sent.
+      if (!fresh.delete(key)) return 'reused';
+      return byFallback.has(key) ? 'fallback' : 'provider';
+    });
+  }
+
+  #fail(batch: readonly Missing[], error: unknown): void {
+    for (const { key, promise, reject } of batch) {
+      if (this.#known.get(key) === promise) this.#known.delete(key);
+      reject(error);
     }
   }
 
@@ -108,32 +189,17 @@ export class TextEmbedder {
     const [oldest] = this.#known.keys();
     if (oldest !== undefined) this.#known.delete(oldest);
   }
-
-  async #enter(): Promise<void> {
-    if (this.#calls < this.provider.maxConcurrency) {
-      this.#calls += 1;
-      return;
-    }
-    // The place is handed over by `#leave`, so the count stays as it is.
-    await new Promise<void>((resolve) => this.#waiting.push(resolve));
-  }
-
-  #leave(): void {
-    const next = this.#waiting.shift();
-    if (next) next();
-    else this.#calls -= 1;
-  }
 }
 
-interface PromiseWithResolve {
+interface Promised {
   promise: Promise<Embedded>;
   resolve: (value: Embedded) => void;
   reject: (reason: unknown) => void;
 }
 
-function promiseWithResolve(): PromiseWithResolve {
-  let resolve: PromiseWithResolve['resolve'] = () => {};
-  let reject: PromiseWithResolve['reject'] = () => {};
+function promised(): Promised {
+  let resolve: Promised['resolve'] = () => {};
+  let reject: Promised['reject'] = () => {};
   const promise = new Promise<Embedded>((onResolve, onReject) => {
     resolve = onResolve;
     reject = onReject;
@@ -141,6 +207,14 @@ function promiseWithResolve(): PromiseWithResolve {
   // A rejection reaches whoever awaits the text; nobody may.
   promise.catch(() => {});
   return { promise, resolve, reject };
+}
+
+function vectorsOnly(
+  entries: readonly (readonly [string, Embedded | undefined])[],
+): Map<string, Float32Array> {
+  const vectors = new Map<string, Float32Array>();
+  for (const [key, vector] of entries) if (vector instanceof Float32Array) vectors.set(key, vector);
+  return vectors;
 }
 
 /** A view would keep the whole answer of its call in memory for as long as the one vector is remembered. */

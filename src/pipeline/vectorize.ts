@@ -207,6 +207,7 @@ async function readOutcome(
 /** Also where this run wrote nothing: an earlier one may have ended before it came to the index. */
 async function finishTarget(context: BatchContext, target: Target, signal: AbortSignal): Promise<void> {
   await context.store.finishLoad(target.generation.physical, { signal });
+  await target.receipts?.sweep({ signal });
   await refuseDrift(context, target, signal);
 }
 

@@ -6,6 +6,8 @@ export type RunEvent =
   | { type: 'synced'; tenant: string; entity: string; inserted: number; updated: number; unchanged: number }
   | { type: 'queued'; tenant: string; entity: string; queued: number }
   | { type: 'progress'; done: number; total: number }
+  /** Bytes of a model's files, all of them together; `total` grows as files are found. */
+  | { type: 'download'; model: string; done: number; total: number }
   | { type: 'processing'; tenant: string; entity: string; label: string }
   | { type: 'embedded'; tenant: string; entity: string; dimensions: number }
   | { type: 'stored'; pointId: string; collection: string }

@@ -1,5 +1,5 @@
 import { retryConflicts } from '../db/retry-conflicts.ts';
-import type { CallOptions, Queryable } from '../ports/database.ts';
+import type { BoundValue, CallOptions, Queryable } from '../ports/database.ts';
 import type { Batch, RowResult } from './work.ts';
 
 export interface Recorded {
@@ -11,20 +11,32 @@ export interface Recorded {
   lost: Set<string>;
 }
 
+export interface RecordOptions extends CallOptions {
+  /** Of the batch's vectors, when they were bought: dropped, or kept for later, once every row is stored. */
+  receipts?: { keepsVectors: boolean } | null;
+}
+
 /**
- * Ends a batch: vector state, dequeue and failure reasons in one statement, hence one transaction. Only rows
- * that still carry the batch's lease token and the claimed version are recorded.
+ * Ends a batch: vector state, dequeue, failure reasons and receipts in one statement, hence one transaction. Only
+ * rows that still carry the batch's lease token and the claimed version are recorded.
  */
 export async function recordBatch(
   database: Queryable,
   batch: Batch,
   generationId: number,
   results: readonly RowResult[],
-  options: CallOptions = {},
+  { receipts = null, ...options }: RecordOptions = {},
 ): Promise<Recorded> {
-  const values = [batch.tenant, batch.entity, generationId, batch.leaseToken, ...columnsOf(results)];
+  const values: BoundValue[] = [
+    batch.tenant,
+    batch.entity,
+    generationId,
+    batch.leaseToken,
+    ...columnsOf(results),
+  ];
+  if (receipts !== null) values.push(receipts.keepsVectors);
   const { rows } = await retryConflicts(
-    () => database.query<{ key: string; current: boolean }>(RECORD_SQL, values, options),
+    () => database.query<{ key: string; current: boolean }>(recordSql(receipts !== null), values, options),
     options,
   );
   const current = new Map(rows.map((row) => [row.key, row.current]));
@@ -35,7 +47,7 @@ export async function recordBatch(
 
 // `= any ($5)` says nothing new, but without statistics on a queue that has just been filled the planner would
 // otherwise walk all of a tenant's rows once for each row of the batch: 1,100 ms for 256 of 4,000.
-const RECORD_SQL = `
+const recordSql = (hasReceipts: boolean) => `
   with result as (
     select * from unnest(
       $5::text[], $6::int8[], $7::text[], $8::text[], $9::text[], $10::text[], $11::int4[],
@@ -81,8 +93,23 @@ const RECORD_SQL = `
     update vecpipe.queue q set lease_token = null, lease_until = null, lease_run = null
     from held
     where q.tenant = $1 and q.entity = $2 and q.key = any ($5::text[]) and q.key = held.key and not held.current
-  )
+  )${hasReceipts ? RECEIPTS_SQL : ''}
   select key, current from held`;
+
+// A row that changed meanwhile, passed to another worker or failed comes again and may ask for the same vectors:
+// then all of the batch's receipts stay, until they are too old.
+const RECEIPTS_SQL = `, spent as (
+    delete from vecpipe.receipts r
+    where r.tenant = $1 and r.lease_token = $4::uuid and not exists (
+      select from result left join held on held.key = result.key
+      where held.current is not true or result.outcome = 'failed'
+    )
+    returning r.vector_space, r.text_hash, r.vector
+  ), kept as (
+    insert into vecpipe.kept_vectors (tenant, vector_space, text_hash, vector)
+    select $1, vector_space, text_hash, vector from spent where $14::boolean order by text_hash
+    on conflict (tenant, vector_space, text_hash) do update set used_at = now()
+  )`;
 
 function columnsOf(results: readonly RowResult[]) {
   const stored = results.map((result) => (result.outcome === 'stored' ? result : null));

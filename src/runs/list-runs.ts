@@ -8,6 +8,8 @@ export interface Run {
   finishedAt: Date | null;
   /** Null while it runs, and for a run that died. */
   exitCode: number | null;
+  /** Sums over its entities, by name; null while it runs, and for a run that died. */
+  counts: Record<string, number> | null;
   error: string | null;
   state: 'ended' | 'running' | 'died';
 }
@@ -26,7 +28,7 @@ export async function listRuns(
 ): Promise<Run[]> {
   const { rows } = await database.query<RunRow>(
     `select id::text, command, started_at as "startedAt", finished_at as "finishedAt", exit_code as "exitCode",
-      error, machine, pid, process_started_ticks as "startedTicks"
+      counts, error, machine, pid, process_started_ticks as "startedTicks"
     from vecpipe.runs where tenants && $1::text[] order by started_at desc limit $2`,
     [tenants, options.limit],
     options,

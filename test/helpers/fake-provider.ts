@@ -40,6 +40,10 @@ export function fakeVector(text: string, dimensions = 8): Float32Array {
 export class FakeProvider implements EmbeddingProvider {
   readonly kind = 'fake';
   readonly modelId: string;
+  variant: string | null = null;
+  requestLimits: { inputs: number; tokens: number } | null = null;
+  pricePerMillionTokens: number | null = null;
+  keepVectorsBytes: number | null = null;
   readonly dimensions: number;
   readonly maxBatchSize: number;
   readonly maxConcurrency: number;
@@ -71,6 +75,10 @@ export class FakeProvider implements EmbeddingProvider {
     return this.calls.flat();
   }
 
+  get isPriced(): boolean {
+    return this.pricePerMillionTokens !== null;
+  }
+
   async embed(texts: readonly string[], options: CallOptions = {}): Promise<EmbedResult> {
     options.signal?.throwIfAborted();
     this.calls.push([...texts]);
@@ -88,5 +96,10 @@ export class FakeProvider implements EmbeddingProvider {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {}
+  /** Times it was closed. */
+  closed = 0;
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.closed += 1;
+  }
 }

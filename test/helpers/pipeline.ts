@@ -9,6 +9,7 @@ import type { Counts, Failure } from '../../src/pipeline/counts.ts';
 import { fingerprintSettings } from '../../src/pipeline/fingerprint.ts';
 import { ensureGeneration } from '../../src/pipeline/generation.ts';
 import { ownPoints } from '../../src/pipeline/own-points.ts';
+import { receiptsFor } from '../../src/pipeline/receipts-for.ts';
 import type { Target } from '../../src/pipeline/target.ts';
 import { TextEmbedder } from '../../src/pipeline/text-embedder.ts';
 import { vectorize, VectorizeFailure } from '../../src/pipeline/vectorize.ts';
@@ -132,11 +133,15 @@ export async function openTarget(
   const settings = fingerprintSettings(entity, embedder.provider);
   const collection = collectionName(entity, tenant);
   const generation = await ensureGeneration(database, store, collection, settings, { report });
+  const { provider } = embedder;
+  const receipts =
+    provider instanceof FakeProvider ? receiptsFor(database, tenant, provider, settings) : null;
   return {
     tenant,
     entity: entity.name,
     source,
     embedder,
+    receipts,
     settings,
     generation,
     counts: noCounts(),

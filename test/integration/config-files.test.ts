@@ -155,7 +155,7 @@ describe('the search', () => {
     );
     const config = await load(inner);
     expect(config).toMatchObject({ file, home: join(folder, 'data') });
-    expect(config.providers.get('static')).toEqual({ kind: 'static', model: join(folder, 'm') });
+    expect(config.providers.get('static')).toMatchObject({ kind: 'static', model: join(folder, 'm') });
     writeFileSync(join(inner, 'vecpipe.config.json'), '{}');
     expect((await load(inner)).home).toBe(join(inner, '.vecpipe'));
   });

@@ -3,7 +3,7 @@ import type { Entity } from '../../src/entities/entity.ts';
 import { processBatch } from '../../src/pipeline/process-batch.ts';
 import type { Target } from '../../src/pipeline/target.ts';
 import type { Database, Queryable } from '../../src/ports/database.ts';
-import type { VectorStore } from '../../src/ports/vector-store.ts';
+import type { Point, VectorStore } from '../../src/ports/vector-store.ts';
 import { claimBatch } from '../../src/queue/claim-batch.ts';
 import type { Batch } from '../../src/queue/work.ts';
 import { availableBackends } from '../helpers/backends.ts';
@@ -469,6 +469,34 @@ function describeDrain(variant: BackendVariant): void {
         expect(targets.map(({ counts }) => counts.pending)).toEqual([14, 16]);
         expect([await leased(one), await leased(other)]).toEqual([[], []]);
       });
+    });
+
+    test('a provider that hangs holds its share of the batches, and the others’ rows are done', async () => {
+      const gate = new Gate();
+      const slow = await queued(rows(40));
+      const quick = await queued(rows(40));
+      slow.items.provider.before = (_texts, options) => gate.pass(options);
+      let quickDone = 0;
+      const running = runTargets(
+        {
+          ...backend,
+          store: intercept(backend.store, {
+            after: ({ method, args }) => {
+              const [point] = method === 'upsert' ? (args[1] as Point[]) : [];
+              if (point?.payload.vecpipe.tenant !== quick.items.tenant) return;
+              quickDone += 1;
+              // The last of its ten batches: only now may the other provider answer.
+              if (quickDone === 10) gate.open();
+            },
+          }),
+        },
+        [slow.target, quick.target],
+        { queuedOnly: true, batchSize: 4, batchesInFlight: 4 },
+      );
+      await gate.waiting();
+      expect((await running).error).toBeUndefined();
+      expect(quickDone).toBe(10);
+      expect(await slow.items.differences()).toEqual([]);
     });
 
     test('no more batches are claimed than may be under way', async () => {

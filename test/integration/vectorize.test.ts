@@ -816,6 +816,7 @@ function describeVectorize(variant: BackendVariant): void {
           empty: 2,
           fail: 0,
           tokens: counts.tokens,
+          cost: 0,
           credits: 0,
           requests: 1,
         });

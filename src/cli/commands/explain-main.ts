@@ -15,8 +15,8 @@ export const explainMain: Main<object> = async (context) => {
   const store = await session.store();
   const found: RowExplanation[] = [];
   for (const tenant of tenants) {
-    const provider = await session.provider(tenant);
     for (const entity of entities) {
+      const provider = await session.route(tenant, entity.name);
       const source = await openRowSource(database, entity, tenant, { signal });
       const collection = collectionName(entity, tenant);
       const explanation = await explainRow(database, store, provider, source, collection, key, { signal });

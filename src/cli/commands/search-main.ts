@@ -21,8 +21,8 @@ export const searchMain: Main<SearchFlags> = async (context) => {
   const store = await session.store();
   const targets: SearchTarget[] = [];
   for (const tenant of session.tenants) {
-    const provider = await session.provider(tenant);
     for (const entity of session.entities) {
+      const provider = await session.route(tenant, entity.name);
       targets.push({ tenant, entity: entity.name, collection: collectionName(entity, tenant), provider });
     }
   }

@@ -5,6 +5,7 @@ import type { EntityStatus } from '../../pipeline/read-status.ts';
 import { listRuns } from '../../runs/list-runs.ts';
 import type { Run } from '../../runs/list-runs.ts';
 import { openRowSource } from '../../sources/rows/open-row-source.ts';
+import { formatMoney } from '../money.ts';
 import type { Main } from '../run-command.ts';
 import { openSession } from '../session.ts';
 import { oneLine, renderTable } from '../table.ts';
@@ -80,12 +81,14 @@ function failureTable(statuses: readonly EntityStatus[]): string {
 function runTable(runs: readonly Run[]): string {
   if (runs.length === 0) return '';
   return renderTable(
-    ['last runs', 'command', 'took', 'exit', 'error'],
+    ['last runs', 'command', 'took', 'exit', 'tokens', 'cost', 'error'],
     runs.map((run) => [
       run.startedAt.toISOString().slice(0, 19).replace('T', ' '),
       run.command,
       run.finishedAt ? `${((run.finishedAt.getTime() - run.startedAt.getTime()) / 1000).toFixed(1)} s` : '',
       run.state === 'ended' ? run.exitCode : run.state,
+      run.counts?.['tokens'] ?? '',
+      run.counts?.['cost'] ? formatMoney(run.counts['cost']) : '',
       oneLine(run.error, 60),
     ]),
   );

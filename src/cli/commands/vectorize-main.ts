@@ -9,15 +9,17 @@ import type { VectorizeFlags } from './vectorize.ts';
 
 const BATCH_SIZE = 256;
 const BATCHES_IN_FLIGHT = 4;
+/** A batch spends most of its time waiting for the endpoint; as many texts as a gateway has requests for by default. */
+const REMOTE_BATCHES_IN_FLIGHT = 8;
 const MAX_CONNECTIONS = 16;
 
 /** Finds what changed, works the queue off, and says what came of it. */
 export const vectorizeMain: Main<VectorizeFlags> = async (context) => {
   const { options, io, report, runId } = context;
   const { stop, abort } = io.stop;
-  const batchesInFlight = (options.concurrency ?? BATCHES_IN_FLIGHT) * (options.workers ?? 1);
+  const batchesFor = (standard: number) => (options.concurrency ?? standard) * (options.workers ?? 1);
   // Each batch under way may want a connection, and the heartbeat must not have to wait for one.
-  const maxConnections = Math.min(batchesInFlight, MAX_CONNECTIONS) + 2;
+  const maxConnections = Math.min(batchesFor(REMOTE_BATCHES_IN_FLIGHT), MAX_CONNECTIONS) + 2;
   const session = await openSession(context, { maxConnections, recordRun: true, usesProviders: true });
   const shared = {
     queuedOnly: options.queuedOnly ?? false,
@@ -35,11 +37,12 @@ export const vectorizeMain: Main<VectorizeFlags> = async (context) => {
   const entityReports = () => targets.map((target) => entityReport(target));
   context.partial = () => ({ entities: entityReports(), summary: vectorizeSummary(entityReports(), false) });
   const { database, config } = session;
+  const isRemote = targets.some(({ embedder }) => embedder.provider.requestLimits !== null);
   const work = vectorize({ database, store: await session.store(), report }, targets, {
     ...shared,
     runId,
     batchSize: options.batchSize ?? BATCH_SIZE,
-    batchesInFlight,
+    batchesInFlight: batchesFor(isRemote ? REMOTE_BATCHES_IN_FLIGHT : BATCHES_IN_FLIGHT),
     leaseMs: config.leaseMs,
     stop,
     abort,

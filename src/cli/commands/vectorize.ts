@@ -23,7 +23,11 @@ export const declareVectorize: Declare = (program, define) => {
     .option('--yes', 'delete vanished rows even when they are more than 20 % of a collection')
     .option('--limit <n>', 'work on at most n rows', positiveInteger)
     .option('--batch-size <n>', 'rows a batch (default: 256)', positiveInteger)
-    .option('--concurrency <n>', 'batches under way at once, per worker (default: 4)', positiveInteger)
+    .option(
+      '--concurrency <n>',
+      'batches under way at once, per worker (default: 4, with a gateway 8)',
+      positiveInteger,
+    )
     .option('--workers <n>', 'workers in this process that claim batches (default: 1)', positiveInteger)
     .addHelpText(
       'after',

@@ -45,7 +45,7 @@ function modelWith(changes: Record<string, Partial<TensorContent>>): ModelConten
 }
 
 const tinyFolder = (name: string) => join(FIXTURES, 'models', name);
-const openTiny = (name: string) => openStaticProvider({ kind: 'static', model: tinyFolder(name) });
+const openTiny = (name: string) => openStaticProvider({ model: tinyFolder(name) });
 
 let folder: string;
 beforeEach(async () => {
@@ -73,9 +73,7 @@ async function readJson<Content>(path: string): Promise<Content> {
 
 /** The error of opening, checked to be one that a person can act on. */
 async function openingError(model: string): Promise<VecpipeError> {
-  const error: unknown = await openStaticProvider({ kind: 'static', model }).catch(
-    (thrown: unknown) => thrown,
-  );
+  const error: unknown = await openStaticProvider({ model }).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(VecpipeError);
   expect(error).toMatchObject({ family: 'usage', hint: expect.any(String) as string });
   // One sentence, in one line.
@@ -85,7 +83,13 @@ async function openingError(model: string): Promise<VecpipeError> {
 
 describe('the shipped model', () => {
   it('gives the reference vectors', async () => {
-    await using provider = await openProvider({ kind: 'static', model: null });
+    await using provider = await openProvider({
+      kind: 'static',
+      name: 'static',
+      model: null,
+      pricePerMillionTokens: null,
+      keepVectorsBytes: null,
+    });
     const golden = await readJson<{ texts: string[]; vectors: number[][] }>(
       join(FIXTURES, 'golden/static-en-256.json'),
     );
@@ -100,7 +104,7 @@ describe('the shipped model', () => {
   });
 
   it('says what it is', async () => {
-    await using provider = await openStaticProvider({ kind: 'static', model: null });
+    await using provider = await openStaticProvider({ model: null });
     expect(provider).toMatchObject({
       kind: 'static',
       dimensions: 256,
@@ -141,7 +145,7 @@ describe('models of other make', () => {
 
   it.each(['F16', 'F32', 'F64'] as const)('may hold embeddings and weights as %s', async (dtype) => {
     await writeModelFolder(folder, modelWith({ embeddings: { dtype }, weights: { dtype } }));
-    await using provider = await openStaticProvider({ kind: 'static', model: folder });
+    await using provider = await openStaticProvider({ model: folder });
     const { vectors } = await provider.embed(['a b']);
     // Tokens 4 and 5; see modelWith.
     const sum = [0, 1, 2].map(
@@ -156,7 +160,7 @@ describe('models of other make', () => {
         folder,
         modelWith({ mapping: { dtype, shape: [7], values: [0, 0, 0, 0, 2, 1, 0] } }),
       );
-      await using provider = await openStaticProvider({ kind: 'static', model: folder });
+      await using provider = await openStaticProvider({ model: folder });
       const { vectors } = await provider.embed(['a']);
       expect(cosine(vectors[0] as Float32Array, EMBEDDINGS.slice(6, 9))).toBeGreaterThan(0.999999);
     }
@@ -172,7 +176,7 @@ describe('models of other make', () => {
         ...modelWith({}),
         tensors: { embeddings: { dtype: 'F16', shape: [7, 2], values: embeddings } },
       });
-      await using provider = await openStaticProvider({ kind: 'static', model: folder });
+      await using provider = await openStaticProvider({ model: folder });
       const [vector] = (await provider.embed(['a'])).vectors as [Float32Array];
       expect(((vector[0]! / vector[1]!) * yardstick) / value).toBeCloseTo(1, 3);
     }
@@ -186,7 +190,7 @@ describe('models of other make', () => {
     ];
     for (const [config, limit] of limits) {
       await writeModelFolder(folder, { ...modelWith({}), config });
-      await using provider = await openStaticProvider({ kind: 'static', model: folder });
+      await using provider = await openStaticProvider({ model: folder });
       expect(provider.maxInputTokens).toBe(limit);
       expect(Math.hypot(...((await provider.embed(['a b'])).vectors[0] as Float32Array))).toBeCloseTo(1, 6);
     }
@@ -211,7 +215,7 @@ describe('texts', () => {
         embeddings: { values: EMBEDDINGS.map((value, at) => (at < 15 ? value : -EMBEDDINGS[at - 3]!)) },
       }),
     );
-    await using provider = await openStaticProvider({ kind: 'static', model: folder });
+    await using provider = await openStaticProvider({ model: folder });
     const { vectors } = await provider.embed(['a b', 'a']);
     expect(vectors[0]).toMatchObject({ code: 'vector_zero' });
     expect(vectors[1]).toBeInstanceOf(Float32Array);
@@ -232,7 +236,7 @@ describe('texts', () => {
   });
 
   it('of two calls at once do not mix', async () => {
-    await using provider = await openStaticProvider({ kind: 'static', model: null });
+    await using provider = await openStaticProvider({ model: null });
     const one = Array.from(
       { length: 2000 },
       (_, index) => `Ship the mobile app ${index} to the beta channel`,
@@ -256,7 +260,7 @@ describe('the event loop', () => {
   );
 
   it('turns while a long call works', async () => {
-    await using provider = await openStaticProvider({ kind: 'static', model: null });
+    await using provider = await openStaticProvider({ model: null });
     let turns = 0;
     const timer = setInterval(() => (turns += 1), 1);
     await provider.embed(manyTexts);
@@ -265,7 +269,7 @@ describe('the event loop', () => {
   });
 
   it('turns while one long text is embedded', async () => {
-    await using provider = await openStaticProvider({ kind: 'static', model: null });
+    await using provider = await openStaticProvider({ model: null });
     let turns = 0;
     const timer = setInterval(() => (turns += 1), 1);
     await provider.embed([manyTexts.join(' ')]);
@@ -274,7 +278,7 @@ describe('the event loop', () => {
   });
 
   it('turns between short calls in a row, though none of them takes long', async () => {
-    await using provider = await openStaticProvider({ kind: 'static', model: null });
+    await using provider = await openStaticProvider({ model: null });
     let turns = 0;
     const timer = setInterval(() => (turns += 1), 1);
     for (let start = 0; start < manyTexts.length; start += 50)
@@ -284,7 +288,7 @@ describe('the event loop', () => {
   });
 
   it('lets an abort through in the middle of a call, with the reason of the signal', async () => {
-    await using provider = await openStaticProvider({ kind: 'static', model: null });
+    await using provider = await openStaticProvider({ model: null });
     const stop = new AbortController();
     const reason = new Error('stop was asked for');
     setImmediate(() => stop.abort(reason));
@@ -305,7 +309,7 @@ describe('lifetime', () => {
   it('does not begin under an aborted signal, nor does a call', async () => {
     const reason = new Error('stop was asked for');
     const signal = AbortSignal.abort(reason);
-    await expect(openStaticProvider({ kind: 'static', model: null }, { signal })).rejects.toBe(reason);
+    await expect(openStaticProvider({ model: null }, { signal })).rejects.toBe(reason);
     await using provider = await openTiny('tiny-plain');
     await expect(provider.embed([], { signal })).rejects.toBe(reason);
   });
@@ -328,7 +332,7 @@ describe('lifetime', () => {
     await truncate(join(folder, 'model.safetensors'), 100);
     await openingError(folder);
     await writeFile(join(folder, 'model.safetensors'), weights);
-    await using provider = await openStaticProvider({ kind: 'static', model: folder });
+    await using provider = await openStaticProvider({ model: folder });
     expect(provider.dimensions).toBe(10);
   });
 });
@@ -337,7 +341,7 @@ describe('the model id', () => {
   it('changes with the weights and with the tokenizer, not with the place or the config', async () => {
     const idOf = async (model: ModelContent, name = 'same') => {
       await writeModelFolder(join(folder, name), model);
-      await using provider = await openStaticProvider({ kind: 'static', model: join(folder, name) });
+      await using provider = await openStaticProvider({ model: join(folder, name) });
       return provider.modelId;
     };
     const base = await idOf(modelWith({}));
@@ -569,9 +573,9 @@ it('reads tensors that do not start at a multiple of their size', async () => {
   for (const tensor of Object.values(offsets)) tensor.data_offsets = tensor.data_offsets.map((at) => at + 3);
   const shifted = Buffer.concat([Buffer.alloc(3), file.subarray(8 + headerLength)]);
   await writeModelFolder(folder, model);
-  await using aligned = await openStaticProvider({ kind: 'static', model: folder });
+  await using aligned = await openStaticProvider({ model: folder });
   const before = await aligned.embed(['a b c']);
   await writeFile(join(folder, 'model.safetensors'), safetensorsOf(JSON.stringify(offsets), shifted));
-  await using provider = await openStaticProvider({ kind: 'static', model: folder });
+  await using provider = await openStaticProvider({ model: folder });
   expect(await provider.embed(['a b c'])).toEqual(before);
 });

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { StaticProviderConfig } from '../../config/config.ts';
+import type { StaticProviderConfig } from '../../config/provider-config.ts';
 import type { CallOptions } from '../../ports/database.ts';
 import type {
   EmbeddingProvider,
@@ -41,7 +41,7 @@ const NO_DIRECTION: RefusedText = {
  * not read; the signal's reason when aborted
  */
 export async function openStaticProvider(
-  config: StaticProviderConfig,
+  config: Pick<StaticProviderConfig, 'model'>,
   options: CallOptions = {},
 ): Promise<EmbeddingProvider> {
   return new StaticProvider(await readModelFolder(config.model ?? fileURLToPath(SHIPPED_MODEL), options));
@@ -50,6 +50,8 @@ export async function openStaticProvider(
 class StaticProvider implements EmbeddingProvider {
   readonly kind = 'static';
   readonly modelId: string;
+  readonly variant = null;
+  readonly requestLimits = null;
   readonly dimensions: number;
   readonly maxBatchSize = MAX_BATCH_SIZE;
   /** Embedding is work of this thread; two calls at once would only take turns. */

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { Agent } from 'undici';
 import { pause, waitOrAbort } from '../../lifetime/abort.ts';
 import { readAnswer, type QdrantAnswer } from './qdrant-answer.ts';
-import { openCallWindow } from './call-window.ts';
+import { openCallWindow } from '../../lifetime/call-window.ts';
 import {
   connectionFailure,
   storeNotQdrant,

@@ -1,0 +1,177 @@
+import { unavailableError, usageError, VecpipeError } from '../../errors/vecpipe-error.ts';
+import type {
+  EmbeddingProvider,
+  EmbedOptions,
+  EmbedResult,
+  Tokenizer,
+} from '../../ports/embedding-provider.ts';
+import type { Report } from '../../ports/run-events.ts';
+import { errorMessage } from '../../util/error-message.ts';
+import type { CircuitBreaker } from './circuit-breaker.ts';
+
+/** One provider of a route. */
+export interface RouteMember {
+  /** Its name in the config. */
+  name: string;
+  pricePerMillionTokens: number | null;
+  /** Shared by all routes to the same provider. */
+  breaker: CircuitBreaker;
+}
+
+export interface RouteParts {
+  primary: RouteMember & { provider: EmbeddingProvider; keepVectorsBytes: number | null };
+  /** Opened at the first call that needs it. */
+  fallback: (RouteMember & { open: (signal: AbortSignal | undefined) => Promise<EmbeddingProvider> }) | null;
+  report: Report;
+}
+
+/**
+ * A provider and the one that steps in while it is down, behind one port. What it says of itself is what the
+ * provider says: the fallback serves the same model. It owns neither of them; the router disposes.
+ */
+export class ProviderRoute implements EmbeddingProvider {
+  readonly kind: string;
+  readonly modelId: string;
+  readonly variant: string | null;
+  readonly dimensions: number;
+  readonly maxBatchSize: number;
+  readonly maxConcurrency: number;
+  readonly requestLimits: { inputs: number; tokens: number } | null;
+  readonly maxInputTokens: number | null;
+  readonly tokenizer: Tokenizer;
+  readonly pricePerMillionTokens: number | null;
+  /** See the provider's config. */
+  readonly keepVectorsBytes: number | null;
+  readonly #parts: RouteParts;
+  #isSteppingInSaid = false;
+
+  constructor(parts: RouteParts) {
+    const { provider, pricePerMillionTokens, keepVectorsBytes } = parts.primary;
+    this.kind = provider.kind;
+    this.modelId = provider.modelId;
+    this.variant = provider.variant;
+    this.dimensions = provider.dimensions;
+    this.maxBatchSize = provider.maxBatchSize;
+    this.maxConcurrency = provider.maxConcurrency;
+    this.requestLimits = provider.requestLimits;
+    this.maxInputTokens = provider.maxInputTokens;
+    this.tokenizer = provider.tokenizer;
+    this.pricePerMillionTokens = pricePerMillionTokens;
+    this.keepVectorsBytes = keepVectorsBytes;
+    this.#parts = parts;
+  }
+
+  /** Whether a vector may cost money, whoever serves it. */
+  get isPriced(): boolean {
+    const { primary, fallback } = this.#parts;
+    return (primary.pricePerMillionTokens ?? 0) > 0 || (fallback?.pricePerMillionTokens ?? 0) > 0;
+  }
+
+  /**
+   * Asks the provider, and the fallback when the provider is unavailable. `cost` and `byFallback` are filled in.
+   * @throws {VecpipeError} what the provider threw; `unavailable`, code `provider_down`, while its circuit is
+   *   open. An error of the fallback is reported as a warning and never takes that one's place.
+   */
+  async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<EmbedResult> {
+    const { primary, fallback } = this.#parts;
+    try {
+      return await this.#ask(primary, primary.provider, texts, options);
+    } catch (error) {
+      if (fallback === null || !(error instanceof VecpipeError) || error.family !== 'unavailable')
+        throw error;
+      const result = await this.#stepIn(fallback, error, texts, options);
+      if (result === null) throw error;
+      return { ...result, byFallback: true };
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  async #ask(
+    member: RouteMember,
+    provider: EmbeddingProvider,
+    texts: readonly string[],
+    options: EmbedOptions,
+  ): Promise<EmbedResult> {
+    const { breaker, name, pricePerMillionTokens } = member;
+    const { refusal } = breaker;
+    if (refusal !== null) {
+      throw unavailableError(
+        'provider_down',
+        `provider ${name} is not asked for a while, since it has failed again and again: ${refusal.message}`,
+        refusal.hint ?? 'run the same command again later; its rows wait in the queue',
+        refusal,
+      );
+    }
+    const result = await breaker.run(() => callInSlices(provider, texts, options));
+    return { ...result, cost: (result.tokens * (pricePerMillionTokens ?? 0)) / 1e6 };
+  }
+
+  /** @returns null when the fallback cannot help either */
+  async #stepIn(
+    fallback: NonNullable<RouteParts['fallback']>,
+    reason: VecpipeError,
+    texts: readonly string[],
+    options: EmbedOptions,
+  ): Promise<EmbedResult | null> {
+    const { primary, report } = this.#parts;
+    try {
+      const provider = await fallback.open(options.signal);
+      refuseOther(this, primary.name, provider, fallback.name);
+      const result = await this.#ask(fallback, provider, texts, options);
+      // Its limits may be narrower than the provider's: what it refuses is no verdict on the text.
+      if (result.vectors.some((vector) => !(vector instanceof Float32Array))) {
+        throw new Error(`it refuses a text that ${primary.name} may take`);
+      }
+      this.#saySteppingIn(fallback.name, reason);
+      return result;
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      // A mistake in the config is worth more than the outage that brought it to light.
+      if (error instanceof VecpipeError && error.family === 'usage') throw error;
+      report({
+        type: 'warning',
+        message: `provider ${fallback.name} cannot step in for ${primary.name}: ${errorMessage(error)}`,
+      });
+      return null;
+    }
+  }
+
+  #saySteppingIn(name: string, reason: VecpipeError): void {
+    if (this.#isSteppingInSaid) return;
+    this.#isSteppingInSaid = true;
+    const message = `provider ${name} steps in for ${this.#parts.primary.name}, which is unavailable: ${reason.message}`;
+    this.#parts.report({ type: 'warning', message });
+  }
+}
+
+/** The caller keeps to the limits of the route's own provider; the fallback may take less at once. */
+async function callInSlices(
+  provider: EmbeddingProvider,
+  texts: readonly string[],
+  options: EmbedOptions,
+): Promise<EmbedResult> {
+  if (texts.length <= provider.maxBatchSize) return provider.embed(texts, options);
+  const whole: EmbedResult = { vectors: [], tokens: 0 };
+  for (let start = 0; start < texts.length; start += provider.maxBatchSize) {
+    const part = await provider.embed(texts.slice(start, start + provider.maxBatchSize), options);
+    whole.vectors.push(...part.vectors);
+    whole.tokens += part.tokens;
+  }
+  return whole;
+}
+
+/** @throws {VecpipeError} usage `fallback_mismatch` when the two would fill a collection with vectors of two kinds */
+export function refuseOther(
+  primary: Pick<EmbeddingProvider, 'modelId' | 'dimensions'>,
+  primaryName: string,
+  fallback: Pick<EmbeddingProvider, 'modelId' | 'dimensions'>,
+  fallbackName: string,
+): void {
+  if (fallback.modelId === primary.modelId && fallback.dimensions === primary.dimensions) return;
+  throw usageError(
+    'fallback_mismatch',
+    `the fallback ${fallbackName} serves ${fallback.modelId} of width ${fallback.dimensions}, but ${primaryName} serves ${primary.modelId} of width ${primary.dimensions}`,
+    'name a fallback that serves the same model and width, or none',
+  );
+}
