@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { declareCompare } from './commands/compare.ts';
 import { declareDemo } from './commands/demo.ts';
+import { declareDoctor } from './commands/doctor.ts';
 import { declareExplain } from './commands/explain.ts';
 import { declareInit } from './commands/init.ts';
 import { declareSearch } from './commands/search.ts';
@@ -25,7 +27,9 @@ const DECLARATIONS: readonly Declare[] = [
   declareVectorize,
   declareSearch,
   declareStatus,
+  declareDoctor,
   declareExplain,
+  declareCompare,
   declareDemo,
 ];
 

@@ -2,7 +2,17 @@ import { describe, expect, it } from 'vitest';
 import { runInProcess } from '../helpers/run-in-process.ts';
 import { runAlone } from '../helpers/workspace.ts';
 
-const COMMANDS = ['init', 'sync', 'vectorize', 'search', 'status', 'explain', 'demo'] as const;
+const COMMANDS = [
+  'init',
+  'sync',
+  'vectorize',
+  'search',
+  'status',
+  'doctor',
+  'explain',
+  'compare',
+  'demo',
+] as const;
 
 const GLOBAL_FLAGS = [
   '--config <file>',
@@ -32,7 +42,17 @@ const OWN_FLAGS: Record<(typeof COMMANDS)[number], string[]> = {
   ],
   search: ['--limit <n>', '--filter <key=value>'],
   status: [],
+  doctor: [],
   explain: [],
+  compare: [
+    '--provider <name>',
+    '--template <file|text>',
+    '--sample <n>',
+    '--queries <file>',
+    '--top <n>',
+    '--seed <n>',
+    '--html <file>',
+  ],
   demo: ['--folder <path>'],
 };
 
@@ -57,8 +77,12 @@ describe('help', () => {
                                     vector store.
         search [options] <text...>  Show the rows nearest to a text, to see that it works.
         status [options]            Show coverage, backlog, failed rows by cause, and the last runs.
+        doctor [options]            Check database, rows, providers and store, and say what to do about
+                                    each problem.
         explain [options] <key>     Show everything about one row: text, tokens, hash, points, queue and
                                     state.
+        compare [options]           Compare providers or templates on a sample of rows, and change
+                                    nothing.
         demo [options]              Try vecpipe on real records that are on this machine: the packages
                                     under node_modules.
         help [command]              help for a command
@@ -113,7 +137,7 @@ describe('help', () => {
         --yes                  delete vanished rows even when they are more than 20 % of a collection
         --limit <n>            work on at most n rows
         --batch-size <n>       rows a batch (default: 256)
-        --concurrency <n>      batches under way at once, per worker (default: 4)
+        --concurrency <n>      batches under way at once, per worker (default: 4, with a gateway 8)
         --workers <n>          workers in this process that claim batches (default: 1)
         -h, --help             display help for command
 
