@@ -249,7 +249,7 @@ async function loadProvider(): Promise<typeof GatewayProvider> {
 }
 
 /** An endpoint in a process of its own, so that its work is not counted as the provider's. */
-async function startEndpoint(): Promise<{ url: string } & AsyncDisposable> {
+export async function startEndpoint(): Promise<{ url: string } & AsyncDisposable> {
   const child = fork(fileURLToPath(import.meta.url), [SERVE], {
     cwd: fileURLToPath(new URL('..', import.meta.url)),
     execArgv: ['--import', 'jiti/register'],

@@ -1,5 +1,6 @@
 /**
  * Everything that bench/RESULTS.md says, in one run: `npm run bench`, and `npm run bench -- --save` to write the page.
+ * One part of it: `npm run bench -- --only gateway` (or static, local, run).
  * Servers are those of the tests: TEST_DATABASE_URL, TEST_PGVECTOR_URL, TEST_QDRANT_URL; without one its lines are
  * left out, and it says so.
  */
@@ -11,6 +12,8 @@ import type * as OpenRowSource from '../src/sources/rows/open-row-source.ts';
 import type * as OpenStore from '../src/stores/open-store.ts';
 import { built } from './built.ts';
 import { measuredRun } from './measured-run.ts';
+import { benchGateway, startEndpoint } from './gateway.ts';
+import { benchLocal } from './local.ts';
 import { benchStaticKernel } from './static-kernel.ts';
 import { createWorkbench } from './workbench.ts';
 import type { Workbench } from './workbench.ts';
@@ -25,7 +28,24 @@ function say(line: string): void {
   console.log(line);
 }
 
+/** In the order of the page. */
+const SECTIONS: Record<string, () => Promise<void>> = {
+  static: staticKernel,
+  gateway,
+  local,
+  run: endToEndRuns,
+};
+
+/** `--only <section>` prints that one alone; the page is saved as a whole. */
 async function main(): Promise<void> {
+  const only = process.argv[process.argv.indexOf('--only') + 1];
+  for (const [name, section] of Object.entries(SECTIONS)) {
+    if (!process.argv.includes('--only') || name === only) await section();
+  }
+  if (process.argv.includes('--save')) await save();
+}
+
+async function staticKernel(): Promise<void> {
   const kernel = await benchStaticKernel();
   say(`## Static kernel\n`);
   say(`One core, ${kernel.tokensPerText.toFixed(1)} tokens a text.\n`);
@@ -34,7 +54,45 @@ async function main(): Promise<void> {
   say(
     `| tokenizer library, tokenising only | ${round(kernel.libraryTokenizerTextsPerSecond)} | ${kernel.ratio.toFixed(2)} |`,
   );
+}
 
+async function gateway(): Promise<void> {
+  const { latencyMs, unlimited, limited } = await benchGateway();
+  say(`\n## Gateway of ${latencyMs} ms without a limit\n`);
+  say(
+    `Ideal: so many requests at once, and nothing but the latency. "Plain loop" is a bare undici client that sends as many and checks nothing.\n`,
+  );
+  say(`| requests at once | rows/s | of the ideal | of the plain loop |\n|---|---|---|---|`);
+  for (const { maxConcurrency, rowsPerSecond, ratio, ratioToPlain } of unlimited) {
+    say(`| ${maxConcurrency} | ${round(rowsPerSecond)} | ${ratio.toFixed(2)} | ${ratioToPlain.toFixed(2)} |`);
+  }
+  say(`\n## Gateway with a limit of requests a minute\n`);
+  say(`Share: accepted requests of those that the limit allows in that time.\n`);
+  say(`| limiter | known by | limit | minutes | share | answered 429 |\n|---|---|---|---|---|---|`);
+  for (const { limiter, known, requestsPerMinute, minutes, share, limitedShare } of limited) {
+    say(
+      `| ${limiter} window | ${known} | ${requestsPerMinute} | ${minutes} | ${share.toFixed(2)} | ${(limitedShare * 100).toFixed(1)} % |`,
+    );
+  }
+}
+
+async function local(): Promise<void> {
+  const result = await benchLocal();
+  if (result === null) return;
+  say(`\n## Local model (all-MiniLM-L6-v2, int8)\n`);
+  say(
+    `${result.texts} texts of ${result.tokensPerText.toFixed(1)} tokens. "Bare session" is onnxruntime on ready tensors, perfectly sorted, in batches of ${result.bareBatch}; "naive loop" transformers.js in batches of 32 in the order of the input.\n`,
+  );
+  say(`| what | texts/s | ratio |\n|---|---|---|`);
+  say(`| embed | ${round(result.textsPerSecond)} | |`);
+  say(`| bare session | ${round(result.bareTextsPerSecond)} | ${result.ratioToBare.toFixed(2)} |`);
+  say(`| naive loop | ${round(result.naiveTextsPerSecond)} | ${result.ratioToNaive.toFixed(2)} |`);
+  say(
+    `\nThe event loop of the main thread was late by ${result.eventLoopDelayMs.toFixed(1)} ms (99th percentile).`,
+  );
+}
+
+async function endToEndRuns(): Promise<void> {
   say(`\n## End to end, static provider, 256 dimensions\n`);
   say(
     `"Store alone" writes as many ready vectors through the same adapter, ${IN_FLIGHT} batches in flight.\n`,
@@ -56,7 +114,32 @@ async function main(): Promise<void> {
     say(`| database | rows | comparison, ms | count(*), ms | ratio |\n|---|---|---|---|---|`);
     for (const line of comparisons) say(line);
   }
-  if (process.argv.includes('--save')) await save();
+  if (TEST_DATABASE_URL && TEST_QDRANT_URL) await endToEndGateway(TEST_DATABASE_URL, TEST_QDRANT_URL);
+}
+
+const GATEWAY_ROWS = 20_000;
+
+async function endToEndGateway(serverUrl: string, qdrantUrl: string): Promise<void> {
+  await using endpoint = await startEndpoint();
+  const provider = `{ kind: gateway, baseURL: "${endpoint.url}", model: bench, dimensions: 256`;
+  say(`\n## Postgres → gateway of 200 ms → Qdrant, ${GATEWAY_ROWS} rows\n`);
+  say(`| vectors | rows/s | peak MB |\n|---|---|---|`);
+  for (const [name, price] of [
+    ['free', ''],
+    ['paid, with receipts', ', pricePerMillionTokens: 1'],
+  ] as const) {
+    const config = `providers:\n  cloud: ${provider}${price} }\ntenants:\n  "1": { provider: cloud }\n`;
+    await using bench = await createWorkbench(GATEWAY_ROWS, serverUrl, config);
+    try {
+      const environment = { ...bench.environment, QDRANT_URL: qdrantUrl };
+      const { report, peakMegabytes } = await measuredRun(['vectorize'], bench.folder, environment);
+      if (report.entities[0]?.stored !== GATEWAY_ROWS) throw new Error(`${name}: not every row was stored`);
+      const rate = GATEWAY_ROWS / (report.durationMs / 1000);
+      say(`| ${name} | ${round(rate)} | ${Math.round(peakMegabytes)} |`);
+    } finally {
+      await dropCollections(bench, qdrantUrl);
+    }
+  }
 }
 
 const comparisons: string[] = [];

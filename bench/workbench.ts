@@ -26,13 +26,20 @@ export interface Workbench extends AsyncDisposable {
   withDatabase<Result>(work: (database: Database) => Promise<Result>): Promise<Result>;
 }
 
-/** @param serverUrl a Postgres server on which a database may be made, or null for the embedded one */
-export async function createWorkbench(rows: number, serverUrl: string | null): Promise<Workbench> {
+/**
+ * @param serverUrl a Postgres server on which a database may be made, or null for the embedded one
+ * @param more lines for the end of the config
+ */
+export async function createWorkbench(
+  rows: number,
+  serverUrl: string | null,
+  more: string = '',
+): Promise<Workbench> {
   const folder = await mkdtemp(join(tmpdir(), 'vecpipe-bench-'));
   const name = `vecpipe_bench_${randomBytes(4).toString('hex')}`;
   const url = serverUrl === null ? null : Object.assign(new URL(serverUrl), { pathname: `/${name}` }).href;
   if (serverUrl !== null) await onServer(serverUrl, `create database ${name}`);
-  await writeFile(join(folder, 'vecpipe.config.yaml'), CONFIG.replace('COLLECTION', name));
+  await writeFile(join(folder, 'vecpipe.config.yaml'), CONFIG.replace('COLLECTION', name) + more);
 
   const open = () =>
     openDatabase(

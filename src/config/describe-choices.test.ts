@@ -104,7 +104,10 @@ describe('describeChoices', () => {
   });
 
   it('names a fallback, a gateway without its secrets, and the model of a local provider', () => {
-    const common = { environment: { openaiBaseUrl: null, openaiApiKey: 'hunter2' }, environmentRecord: {} };
+    const common = {
+      environment: { openaiBaseUrl: null, openaiApiKey: 'hunter2', hubUrl: null, hubToken: null },
+      environmentRecord: {},
+    };
     const resolved = (name: string, raw: RawProvider) =>
       [name, resolveProvider(name, raw, { folder: '/project', home: '/home', ...common }, [])] as const;
     const route = { provider: 'cloud', fallback: 'local', entities: new Map() };

@@ -12,6 +12,8 @@ describe('readEnvironment', () => {
       qdrantApiKey: 'key',
       openaiBaseUrl: null,
       openaiApiKey: null,
+      hubUrl: null,
+      hubToken: null,
       home: null,
       configFile: null,
     });
@@ -22,6 +24,7 @@ describe('readEnvironment', () => {
     ['DATABASE_URL', 'postgres://user:hunter2/@host/app'],
     ['QDRANT_URL', 'grpc://user:hunter2@host'],
     ['OPENAI_BASE_URL', 'user:hunter2@host'],
+    ['HF_ENDPOINT', 'user:hunter2@host'],
   ])('names %s when it is wrong, and never its value', (name, value) => {
     let error: unknown;
     try {

@@ -47,6 +47,17 @@ export const ENVIRONMENT_VARIABLES = [
     meaning: 'API key of the providers of kind `gateway` that name no other variable in `apiKeyEnv`.',
   },
   {
+    name: 'HF_ENDPOINT',
+    overrides: null,
+    meaning:
+      'Model hub, or a mirror of it, from which providers of kind `local` download. Unset: `https://huggingface.co`.',
+  },
+  {
+    name: 'HF_TOKEN',
+    overrides: null,
+    meaning: 'Token of that hub, for models that it does not show to everybody.',
+  },
+  {
     name: 'VECPIPE_HOME',
     overrides: 'home',
     meaning: 'Folder of the embedded database, relative to the working directory. Unset: `.vecpipe`.',
@@ -68,6 +79,8 @@ export interface Environment {
   qdrantApiKey: string | null;
   openaiBaseUrl: string | null;
   openaiApiKey: string | null;
+  hubUrl: string | null;
+  hubToken: string | null;
   home: string | null;
   configFile: string | null;
 }
@@ -83,6 +96,8 @@ export function readEnvironment(environment: EnvironmentRecord): Environment {
   const openaiBaseUrl = read('OPENAI_BASE_URL');
   refuse('DATABASE_URL', databaseUrl && postgresUrlProblem(databaseUrl), 'the embedded Postgres');
   refuse('QDRANT_URL', qdrantUrl && httpUrlProblem(qdrantUrl), 'pgvector');
+  const hubUrl = read('HF_ENDPOINT');
+  refuse('HF_ENDPOINT', hubUrl && httpUrlProblem(hubUrl), 'huggingface.co');
   refuse('OPENAI_BASE_URL', openaiBaseUrl && httpUrlProblem(openaiBaseUrl), 'api.openai.com');
   return {
     databaseUrl,
@@ -90,6 +105,8 @@ export function readEnvironment(environment: EnvironmentRecord): Environment {
     qdrantApiKey: read('QDRANT_API_KEY'),
     openaiBaseUrl,
     openaiApiKey: read('OPENAI_API_KEY'),
+    hubUrl,
+    hubToken: read('HF_TOKEN'),
     home: read('VECPIPE_HOME'),
     configFile: read('VECPIPE_CONFIG'),
   };

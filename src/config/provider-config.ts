@@ -61,6 +61,14 @@ export interface GatewayProviderConfig extends CommonProviderConfig, PrefixConfi
   retryMs: number;
 }
 
+/** Where models are downloaded from. */
+export interface HubConfig {
+  /** Without a slash at the end. */
+  url: string;
+  /** A secret: never in a message. Null for models that everybody may read. */
+  token: string | null;
+}
+
 /** A transformers model in ONNX that runs on this machine. */
 export interface LocalProviderConfig extends CommonProviderConfig, PrefixConfig {
   kind: 'local';
@@ -71,6 +79,7 @@ export interface LocalProviderConfig extends CommonProviderConfig, PrefixConfig 
   modelId: string;
   /** Branch, tag or commit at the hub. */
   revision: string;
+  hub: HubConfig;
   /** Absolute folder of downloaded models. */
   cacheFolder: string;
   /** Never ask the hub: folder or cache only. */

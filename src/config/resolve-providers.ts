@@ -11,6 +11,7 @@ import { namesIn } from './section-names.ts';
 
 const DEFAULT_BASE_URL = 'https://api.openai.com/v1';
 const DEFAULT_KEY_VARIABLE = 'OPENAI_API_KEY';
+const DEFAULT_HUB = 'https://huggingface.co';
 const DEFAULT_LOCAL_MODEL = 'Xenova/all-MiniLM-L6-v2';
 const DEFAULT_KEPT_MEGABYTES = 256;
 /** Below the 8,192 of most endpoints: a prefix and the model's own marks have to fit in, too. */
@@ -28,7 +29,7 @@ export interface ProviderSurroundings {
   folder: string;
   /** Absolute home folder. */
   home: string;
-  environment: Pick<Environment, 'openaiBaseUrl' | 'openaiApiKey'>;
+  environment: Pick<Environment, 'openaiBaseUrl' | 'openaiApiKey' | 'hubUrl' | 'hubToken'>;
   environmentRecord: EnvironmentRecord;
 }
 
@@ -114,7 +115,10 @@ function gatewayOf(
   };
 }
 
-function localOf(raw: RawLocalProvider, { folder, home }: ProviderSurroundings): Own<LocalProviderConfig> {
+function localOf(
+  raw: RawLocalProvider,
+  { folder, home, environment }: ProviderSurroundings,
+): Own<LocalProviderConfig> {
   const written = raw.model ?? DEFAULT_LOCAL_MODEL;
   // A hub id looks like a relative path of two parts, so a folder has to say that it is one.
   const isFolder = /^\.{0,2}[/\\]|^\.{1,2}$/.test(written) || isAbsolute(written);
@@ -126,6 +130,7 @@ function localOf(raw: RawLocalProvider, { folder, home }: ProviderSurroundings):
     // The folder's place differs between machines, its name hardly ever.
     modelId: raw.modelId ?? (isFolder ? basename(model) : model),
     revision: raw.revision ?? 'main',
+    hub: { url: (environment.hubUrl ?? DEFAULT_HUB).replace(/\/+$/, ''), token: environment.hubToken },
     cacheFolder: raw.cache === undefined ? join(home, 'models') : resolve(folder, raw.cache),
     isOffline: raw.offline ?? false,
     dtype: raw.dtype ?? 'q8',

@@ -198,7 +198,7 @@ describe.each(workspaces)('a first user, $name', (variant) => {
         'm',
       ),
     );
-    expect(status.stdout).toMatch(/^\S+ \S+ +vectorize +\S+ s +0$/m);
+    expect(status.stdout).toMatch(/^\S+ \S+ +vectorize +\S+ s +0 +\d+$/m);
     const explained = await workspace.run(['explain', '10001', '--entity', 'projects']);
     expect(explained).toMatchObject({ exitCode: 0, stderr: '' });
     expect(explained.stdout).toMatch(/label +VEC\n +text +Vector pipeline\n/);

@@ -213,8 +213,10 @@ describe('the search', () => {
   });
 });
 
-describe('docs/configuration.md', () => {
-  const text = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
+describe('docs/configuration.md and docs/providers.md', () => {
+  const text = ['configuration', 'providers']
+    .map((page) => readFileSync(new URL(`../../docs/${page}.md`, import.meta.url), 'utf8'))
+    .join('\n');
   const examples = [...text.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, example = '']) => example);
 
   it.each(examples)('has an example that is valid: %s', async (example) => {

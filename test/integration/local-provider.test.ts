@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, test } from 'vitest';
 import type { LocalProviderConfig } from '../../src/config/provider-config.ts';
 import { Scope } from '../../src/lifetime/scope.ts';
 import type { EmbeddingProvider, EmbedResult } from '../../src/ports/embedding-provider.ts';
@@ -29,6 +29,7 @@ function configWith(changes: Partial<LocalProviderConfig> = {}): LocalProviderCo
     modelFrom: 'folder',
     modelId: 'tiny-model',
     revision: 'main',
+    hub: { url: 'http://127.0.0.1:9', token: null },
     cacheFolder: join(tmpdir(), 'vecpipe-no-models'),
     isOffline: true,
     dtype: 'fp32',
@@ -319,8 +320,8 @@ describe('from a hub', () => {
   test('a model is downloaded, used, and used again without the hub', async () => {
     const cacheFolder = await mkdtemp(join(tmpdir(), 'vecpipe-local-'));
     onTestFinished(() => rm(cacheFolder, { recursive: true, force: true }));
-    vi.stubEnv('HF_ENDPOINT', `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-    const config = { model: 'owner/tiny-model', modelFrom: 'hub' as const, cacheFolder };
+    const hub = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, token: null };
+    const config = { model: 'owner/tiny-model', modelFrom: 'hub' as const, cacheFolder, hub };
     const [fromFolder] = vectorsOf(await (await opened()).embed(['reset the password']));
     const first = await opened({ ...config, isOffline: false });
     expect(vectorsOf(await first.embed(['reset the password']))[0]).toEqual(fromFolder);

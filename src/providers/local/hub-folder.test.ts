@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { VecpipeError } from '../../errors/vecpipe-error.ts';
 import type { RunEvent } from '../../ports/run-events.ts';
 import { hubFolder } from './hub-folder.ts';
@@ -36,11 +36,8 @@ beforeEach(async () => {
   requested = [];
   answers = { ...MODEL_FILES };
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  vi.stubEnv('HF_ENDPOINT', `http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-  vi.stubEnv('HF_TOKEN', '');
 });
 afterEach(async () => {
-  vi.unstubAllEnvs();
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
   await rm(cacheFolder, { recursive: true, force: true });
@@ -50,6 +47,7 @@ const configWith = (changes: object = {}) => ({
   name: 'here',
   model: MODEL,
   revision: 'main',
+  hub: { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, token: null },
   cacheFolder,
   isOffline: false,
   dtype: 'q8' as const,
@@ -183,8 +181,7 @@ test('removes what a killed process left of a file, but not what another one is 
 });
 
 test('without network and cache there is one sentence with three ways out', async () => {
-  vi.stubEnv('HF_ENDPOINT', 'http://127.0.0.1:9');
-  const error = await failureOf();
+  const error = await failureOf({ hub: { url: 'http://127.0.0.1:9', token: null } });
   expect(error).toMatchObject({ family: 'unavailable', code: 'model_unavailable' });
   expect(error.message).toMatch(/could not be downloaded from http:\/\/127\.0\.0\.1:9: [^\n]+$/);
   expect(error.hint).toMatch(/a folder .* another provider, .* the static one/);
@@ -219,8 +216,8 @@ test('a model behind a login wants a token, which is sent and never shown', asyn
     code: 'model_not_found',
     hint: expect.stringContaining('HF_TOKEN') as string,
   });
-  vi.stubEnv('HF_TOKEN', 'hf_secret');
-  const error = await failureOf();
+  const { hub } = configWith();
+  const error = await failureOf({ hub: { ...hub, token: 'hf_secret' } });
   expect(seen).toEqual([undefined, 'Bearer hf_secret']);
   expect(`${error.message} ${error.hint}`).not.toContain('hf_secret');
 });

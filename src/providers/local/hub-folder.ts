@@ -5,8 +5,6 @@ import type { LocalProviderConfig } from '../../config/provider-config.ts';
 import type { OpenProviderOptions } from '../../ports/embedding-provider.ts';
 import { HttpStatusError, PART_SUFFIX, downloadFile } from './download-file.ts';
 import { downloadProgress } from './download-progress.ts';
-import { readHub } from './hub-url.ts';
-import type { Hub } from './hub-url.ts';
 import { readJsonObject } from './json-file.ts';
 import { detail, modelNotFound, modelUnavailable } from './local-errors.ts';
 import {
@@ -19,7 +17,7 @@ import {
 
 type HubModel = Pick<
   LocalProviderConfig,
-  'name' | 'model' | 'revision' | 'cacheFolder' | 'isOffline' | 'dtype'
+  'name' | 'model' | 'revision' | 'hub' | 'cacheFolder' | 'isOffline' | 'dtype'
 >;
 
 const MODEL_ID = /^[\w-][\w.-]*(\/[\w-][\w.-]*)?$/;
@@ -69,7 +67,6 @@ class ModelDownload {
   readonly #config: HubModel;
   readonly #folder: string;
   readonly #options: OpenProviderOptions;
-  readonly #hub: Hub = readHub();
   readonly #progress: ReturnType<typeof downloadProgress>;
 
   constructor(config: HubModel, folder: string, options: OpenProviderOptions) {
@@ -118,8 +115,8 @@ class ModelDownload {
     const { model, revision } = this.#config;
     const path = join(this.#folder, ...name.split('/'));
     if (await isFile(path)) return true;
-    const url = `${this.#hub.url}/${model}/resolve/${encodeURIComponent(revision)}/${name}`;
-    const { token } = this.#hub;
+    const url = `${this.#config.hub.url}/${model}/resolve/${encodeURIComponent(revision)}/${name}`;
+    const { token } = this.#config.hub;
     try {
       await downloadFile(url, path, {
         dispatcher: agent,
@@ -140,14 +137,14 @@ class ModelDownload {
     const { name, model } = this.#config;
     if (error instanceof HttpStatusError && (error.status === 401 || error.status === 403)) {
       return modelNotFound(
-        `the hub ${this.#hub.url} has no model ${model}, or does not show it to everybody`,
+        `the hub ${this.#config.hub.url} has no model ${model}, or does not show it to everybody`,
         'correct `model:` of the provider, or set HF_TOKEN to a token that may read it',
         error,
       );
     }
     const cause = error instanceof TypeError && error.cause !== undefined ? error.cause : error;
     return modelUnavailable(
-      `the model ${model} of provider ${name} is not in ${this.#config.cacheFolder} and could not be downloaded from ${this.#hub.url}: ${detail(cause)}`,
+      `the model ${model} of provider ${name} is not in ${this.#config.cacheFolder} and could not be downloaded from ${this.#config.hub.url}: ${detail(cause)}`,
       error,
     );
   }

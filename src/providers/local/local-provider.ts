@@ -14,13 +14,11 @@ import type { ModelTokenizer } from '../tokenizer/model-tokenizer.ts';
 import { openTokenizer } from '../tokenizer/open-tokenizer.ts';
 import { BatchScheduler } from './batch-scheduler.ts';
 import { hubFolder } from './hub-folder.ts';
-import { detail, modelInvalid, modelUnsupported, packageMissing, workerCrashed } from './local-errors.ts';
 import { describeModel } from './model-description.ts';
 import type { ModelDescription } from './model-description.ts';
-import { weightsFile } from './model-layout.ts';
-import { ThreadBroken } from './model-thread.ts';
+import { checkShape, openingError } from './opening-checks.ts';
 import { startWorker } from './start-worker.ts';
-import { TextEncoder } from './text-encoder.ts';
+import { PromptEncoder } from './prompt-encoder.ts';
 import { planThreads } from './thread-plan.ts';
 import { checkTransformersPackage } from './transformers-package.ts';
 import type { ModelShape } from './worker-protocol.ts';
@@ -97,7 +95,7 @@ class LocalProvider implements EmbeddingProvider {
   readonly maxConcurrency = MAX_CONCURRENCY;
   readonly maxInputTokens: number;
   readonly tokenizer: Tokenizer;
-  readonly #encoder: TextEncoder;
+  readonly #encoder: PromptEncoder;
   readonly #scheduler: BatchScheduler;
   readonly #slice = new WorkSlice();
   readonly #tooLong: RefusedText;
@@ -107,7 +105,7 @@ class LocalProvider implements EmbeddingProvider {
     this.variant = variantOf(config, model, shape);
     this.dimensions = shape.dimensions;
     this.tokenizer = tokenizer;
-    this.#encoder = new TextEncoder(tokenizer, model.specialTokens, model.prefixes);
+    this.#encoder = new PromptEncoder(tokenizer, model.specialTokens, model.prefixes);
     this.#scheduler = scheduler;
     const room = model.tokenLimit - this.#encoder.overhead;
     if (room < 1) {
@@ -185,31 +183,4 @@ function refusalOf(vector: Float32Array): RefusedText | null {
     return { code: 'vector_zero', reason: 'the vectors of the tokens of the text add up to nothing' };
   }
   return null;
-}
-
-function checkShape(shape: ModelShape, config: LocalProviderConfig, model: ModelDescription): void {
-  if (config.dimensions !== null && config.dimensions !== shape.dimensions) {
-    throw usageError(
-      'provider_width',
-      `the model of provider ${config.name} makes vectors of width ${shape.dimensions}, but its config says dimensions: ${config.dimensions}`,
-      `set \`dimensions: ${shape.dimensions}\`, or leave it out`,
-    );
-  }
-  if (model.furtherModules.length > 0 && shape.outputName !== 'sentence_embedding') {
-    throw modelUnsupported(
-      `the model ${config.modelId} of provider ${config.name} has a module ${model.furtherModules.join(' and ')} that its weights leave out`,
-      'use a model that needs pooling only, or weights whose output is sentence_embedding',
-    );
-  }
-}
-
-function openingError(error: unknown, config: LocalProviderConfig, model: ModelDescription): unknown {
-  if (!(error instanceof ThreadBroken)) return workerCrashed(config.name, error);
-  if (error.reason === 'package')
-    return packageMissing(config.name, `cannot be loaded: ${detail(error)}`, error);
-  return modelInvalid(
-    `${model.folder}/${weightsFile(config.dtype)}`,
-    `cannot be loaded: ${detail(error)}`,
-    error,
-  );
 }

@@ -21,6 +21,7 @@ function configWith(changes: Partial<LocalProviderConfig> = {}): LocalProviderCo
     modelFrom: 'folder',
     modelId: 'tiny-model',
     revision: 'main',
+    hub: { url: 'http://127.0.0.1:9', token: null },
     cacheFolder: tmpdir(),
     isOffline: true,
     dtype: 'q8',

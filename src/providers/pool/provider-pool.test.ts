@@ -9,7 +9,7 @@ import { EmbeddingProviderPool } from './provider-pool.ts';
 
 function config(model: string, name = model): LocalProviderConfig {
   const surroundings = { folder: '/', home: '/', environmentRecord: {} };
-  const environment = { openaiBaseUrl: null, openaiApiKey: null };
+  const environment = { openaiBaseUrl: null, openaiApiKey: null, hubUrl: null, hubToken: null };
   const resolved = resolveProvider(name, { kind: 'local', model }, { ...surroundings, environment }, []);
   if (resolved.kind !== 'local') throw new Error('a local provider was to be resolved');
   return resolved;

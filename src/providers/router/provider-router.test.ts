@@ -32,7 +32,7 @@ class Setting {
 
   router(): ProviderRouter {
     const surroundings = { folder: '/', home: '/', environmentRecord: {} };
-    const environment = { openaiBaseUrl: null, openaiApiKey: null };
+    const environment = { openaiBaseUrl: null, openaiApiKey: null, hubUrl: null, hubToken: null };
     const names = [...this.fakes.keys()];
     return new ProviderRouter({
       providers: new Map(

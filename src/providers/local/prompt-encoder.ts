@@ -12,7 +12,7 @@ export interface EncodedText {
 }
 
 /** Turns texts into what the model is given. */
-export class TextEncoder {
+export class PromptEncoder {
   /** Special tokens and the longer of the prefixes: tokens that every text adds to its own at the most. */
   readonly overhead: number;
   readonly #tokenizer: ModelTokenizer;
