@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { pause } from '../lifetime/abort.ts';
+import { TableStatistics } from '../db/table-statistics.ts';
 import { VecpipeError } from '../errors/vecpipe-error.ts';
 import { readBacklog } from '../queue/backlog.ts';
 import { claimBatch } from '../queue/claim-batch.ts';
@@ -67,12 +68,14 @@ class Drain {
   /** Targets that may have something to claim, the next in turn first. */
   #active: Target[] = [];
   readonly #broken = new Map<Target, VecpipeError>();
+  readonly #recorded: TableStatistics;
   #waitingSaid = false;
   #renewal: Promise<void> | undefined;
 
   constructor(context: BatchContext, options: DrainOptions) {
     this.#context = context;
     this.#options = options;
+    this.#recorded = new TableStatistics(context.database, 'vector_state');
   }
 
   async run(targets: readonly Target[]): Promise<ReadonlyMap<Target, VecpipeError>> {
@@ -85,6 +88,7 @@ class Drain {
     try {
       this.#active = [...targets];
       await this.#countTotal(targets);
+      await new TableStatistics(this.#context.database, 'queue').grewBy(this.#total);
       if (this.#total > 0) await this.#loop(targets);
     } finally {
       await Promise.all([...this.#inFlight].map((work) => work.done));
@@ -165,6 +169,7 @@ class Drain {
   async #process(target: Target, batch: Batch, mark: WriteMark, signal: AbortSignal): Promise<void> {
     try {
       await processBatch(this.#context, target, batch, mark, { signal });
+      await this.#recorded.grewBy(batch.rows.length);
       this.#finished += batch.rows.length;
       this.#context.report({
         type: 'progress',

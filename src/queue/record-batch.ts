@@ -45,8 +45,9 @@ export async function recordBatch(
   return { recorded: withState(true), outdated: withState(false), lost: withState(undefined) };
 }
 
-// `= any ($5)` says nothing new, but without statistics on a queue that has just been filled the planner would
-// otherwise walk all of a tenant's rows once for each row of the batch: 1,100 ms for 256 of 4,000.
+// Two hints for the planner that say nothing new: `= any ($5)` keeps it from walking all of a tenant's rows once for
+// each row of the batch where it has no statistics (1,100 ms for 256 of 4,000), and the comparison of the lease inside
+// `case` from taking the batch for one row, which it would compare with each of the others (50 ms of 80 for 256).
 const recordSql = (hasReceipts: boolean) => `
   with result as (
     select * from unnest(
@@ -55,40 +56,41 @@ const recordSql = (hasReceipts: boolean) => `
     ) as r(key, version, outcome, row_hash, text_hash, payload_hash, chunks, error_code, error)
   ), held as (
     -- Locked in key order, as every other writer does, so that two of them cannot wait for each other.
-    select q.key, q.version = result.version as current
+    select q.key, q.version = result.version as current, result.outcome, result.row_hash, result.text_hash,
+      result.payload_hash, result.chunks, result.error_code, result.error
     from vecpipe.queue q join result on result.key = q.key
-    where q.tenant = $1 and q.entity = $2 and q.key = any ($5::text[]) and q.lease_token = $4::uuid
+    where q.tenant = $1 and q.entity = $2 and q.key = any ($5::text[])
+      and case when q.lease_token = $4::uuid then true else false end
     order by q.key
     for update of q
   ), dequeued as (
-    delete from vecpipe.queue q using held, result
-    where q.tenant = $1 and q.entity = $2 and q.key = any ($5::text[]) and q.key = held.key and result.key = held.key
-      and held.current and result.outcome <> 'failed'
+    delete from vecpipe.queue q using held
+    where q.tenant = $1 and q.entity = $2 and q.key = any ($5::text[]) and q.key = held.key
+      and held.current and held.outcome <> 'failed'
   ), stored as (
     insert into vecpipe.vector_state
       (generation_id, tenant, entity, key, row_hash, text_hash, payload_hash, chunks)
     select $3::int8, $1, $2, key, decode(row_hash, 'hex'), text_hash, payload_hash, chunks
-    from result join held using (key)
-    where held.current and outcome = 'stored'
+    from held where current and outcome = 'stored'
     on conflict (generation_id, tenant, entity, key) do update set
       row_hash = excluded.row_hash, text_hash = excluded.text_hash, payload_hash = excluded.payload_hash,
       chunks = excluded.chunks, stored_at = now()
   ), forgotten as (
-    delete from vecpipe.vector_state v using held, result
-    where v.generation_id = $3::int8 and v.tenant = $1 and v.entity = $2 and v.key = any ($5::text[]) and v.key = held.key
-      and result.key = held.key and held.current and result.outcome = 'deleted'
+    delete from vecpipe.vector_state v using held
+    where v.generation_id = $3::int8 and v.tenant = $1 and v.entity = $2 and v.key = any ($5::text[])
+      and v.key = held.key and held.current and held.outcome = 'deleted'
   ), doubted as (
-    update vecpipe.vector_state v set row_hash = null, text_hash = '' from held, result
-    where v.generation_id = $3::int8 and v.tenant = $1 and v.entity = $2 and v.key = any ($5::text[]) and v.key = held.key
-      and result.key = held.key and held.current and result.outcome = 'dropped'
+    update vecpipe.vector_state v set row_hash = null, text_hash = '' from held
+    where v.generation_id = $3::int8 and v.tenant = $1 and v.entity = $2 and v.key = any ($5::text[])
+      and v.key = held.key and held.current and held.outcome = 'dropped'
   ), rested as (
     update vecpipe.queue q set
-      available_at = 'infinity', error_code = result.error_code, error = result.error,
+      available_at = 'infinity', error_code = held.error_code, error = held.error,
       failed_generation = $3::int8,
       lease_token = null, lease_until = null, lease_run = null
-    from held, result
-    where q.tenant = $1 and q.entity = $2 and q.key = any ($5::text[]) and q.key = held.key and result.key = held.key
-      and held.current and result.outcome = 'failed'
+    from held
+    where q.tenant = $1 and q.entity = $2 and q.key = any ($5::text[]) and q.key = held.key
+      and held.current and held.outcome = 'failed'
   ), reopened as (
     update vecpipe.queue q set lease_token = null, lease_until = null, lease_run = null
     from held

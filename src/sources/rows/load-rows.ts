@@ -93,8 +93,12 @@ function loadSql(source: RowSource, conditions: readonly string[]): string {
       select ${source.rowSql} as row, encode(${source.hashSql}, 'hex') as hash
       from ${source.from} where ${source.tenantCondition} and ${isWanted}
     ) found on true
-    left join vecpipe.vector_state v
-      on v.generation_id = $3::int8 and v.tenant = $1 and v.entity = $2 and v.key = wanted.key`;
+    left join lateral (
+      -- offset 0 keeps it a look-up by key each: where the planner has no statistics, as on a table that has just
+      -- been filled, it would otherwise go through all rows of the entity once for each row of the batch.
+      select text_hash, payload_hash, chunks from vecpipe.vector_state
+      where generation_id = $3::int8 and tenant = $1 and entity = $2 and key = wanted.key offset 0
+    ) v on true`;
 }
 
 /**
