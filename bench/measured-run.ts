@@ -26,8 +26,10 @@ export async function measuredRun(
   environment: Record<string, string | undefined>,
 ): Promise<MeasuredRun> {
   const peakFile = join(tmpdir(), `vecpipe-peak-${randomUUID()}`);
-  // `maxRSS` is in kilobytes, https://nodejs.org/api/process.html#processresourceusage
-  const writePeak = `process.on('exit',()=>require('fs').writeFileSync(${JSON.stringify(peakFile)},String(process.resourceUsage().maxRSS)))`;
+  // Both in kilobytes. What the process was forked from counts into `maxRSS` on Linux, but not into VmHWM
+  // (https://man7.org/linux/man-pages/man5/proc_pid_status.5.html).
+  const peak = `process.platform==='linux'?require('fs').readFileSync('/proc/self/status','utf8').match(/VmHWM:\\s*(\\d+)/)[1]:process.resourceUsage().maxRSS`;
+  const writePeak = `process.on('exit',()=>require('fs').writeFileSync(${JSON.stringify(peakFile)},String(${peak})))`;
   const preload = `data:text/javascript,import{createRequire}from'module';const require=createRequire('/');${encodeURIComponent(writePeak)}`;
   const startedAt = performance.now();
   const { stdout } = await execa(

@@ -1,6 +1,6 @@
 // Opens, uses and closes a provider again and again through the public API of the built package, in a process of
 // its own, and prints what stayed: `node --expose-gc … <options as JSON> <cycles>`.
-import { configureProvider, openProvider } from '../../dist/index.js';
+import { configureProvider, openProvider } from 'vecpipe';
 
 const [options = '{}', cycles = '1'] = process.argv.slice(2);
 const config = configureProvider(JSON.parse(options));
