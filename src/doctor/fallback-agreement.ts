@@ -1,4 +1,4 @@
-import { refuseOther } from '../providers/router/provider-route.ts';
+import { refuseOther } from '../providers/router/refuse-other.ts';
 import { fail, ok } from './check.ts';
 import type { Finding } from './check.ts';
 import type { ProbedProvider } from './provider-probe.ts';

@@ -1,4 +1,4 @@
-import { unavailableError, usageError, VecpipeError } from '../../errors/vecpipe-error.ts';
+import { unavailableError, VecpipeError } from '../../errors/vecpipe-error.ts';
 import type {
   EmbeddingProvider,
   EmbedOptions,
@@ -8,6 +8,7 @@ import type {
 import type { Report } from '../../ports/run-events.ts';
 import { errorMessage } from '../../util/error-message.ts';
 import type { CircuitBreaker } from './circuit-breaker.ts';
+import { refuseOther } from './refuse-other.ts';
 
 /** One provider of a route. */
 export interface RouteMember {
@@ -127,8 +128,6 @@ export class ProviderRoute implements EmbeddingProvider {
       return result;
     } catch (error) {
       options.signal?.throwIfAborted();
-      // A mistake in the config is worth more than the outage that brought it to light.
-      if (error instanceof VecpipeError && error.family === 'usage') throw error;
       report({
         type: 'warning',
         message: `provider ${fallback.name} cannot step in for ${primary.name}: ${errorMessage(error)}`,
@@ -159,19 +158,4 @@ async function callInSlices(
     whole.tokens += part.tokens;
   }
   return whole;
-}
-
-/** @throws {VecpipeError} usage `fallback_mismatch` when the two would fill a collection with vectors of two kinds */
-export function refuseOther(
-  primary: Pick<EmbeddingProvider, 'modelId' | 'dimensions'>,
-  primaryName: string,
-  fallback: Pick<EmbeddingProvider, 'modelId' | 'dimensions'>,
-  fallbackName: string,
-): void {
-  if (fallback.modelId === primary.modelId && fallback.dimensions === primary.dimensions) return;
-  throw usageError(
-    'fallback_mismatch',
-    `the fallback ${fallbackName} serves ${fallback.modelId} of width ${fallback.dimensions}, but ${primaryName} serves ${primary.modelId} of width ${primary.dimensions}`,
-    'name a fallback that serves the same model and width, or none',
-  );
 }
