@@ -83,7 +83,7 @@ class PrettyReporter implements Reporter {
   report(event: RunEvent): void {
     if (this.#animated && event.type === 'step') this.#showStep(event.message);
     else if (this.#animated && event.type === 'progress') this.#showBar('rows', event.done, event.total);
-    else if (this.#animated && event.type === 'download') this.#showBar('bytes', event.done, event.total);
+    else if (this.#animated && event.type === 'download') this.#showDownload(event.done, event.total);
     else if (ORDER[levelOf(event)] <= ORDER[this.#level]) this.#line(messageOf(event));
   }
 
@@ -110,6 +110,11 @@ class PrettyReporter implements Reporter {
       this.#spinner.text = this.#step;
       if (!this.#spinner.isSpinning) this.#spinner.start();
     });
+  }
+
+  /** A model's small files come first and would be the whole of a bar that then begins anew. */
+  #showDownload(done: number, total: number): void {
+    if (total >= MEGABYTE) this.#showBar('bytes', done, total);
   }
 
   /** One bar at a time: models are downloaded before rows are worked on. */
