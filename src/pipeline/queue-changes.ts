@@ -12,7 +12,7 @@ export interface QueueChangesOptions extends CallOptions {
 }
 
 export interface QueuedChanges {
-  /** Rows that differ, whoever queued them, those that rest as failed included. */
+  /** Rows that differ and are to be worked on, whoever queued them, those that rest as failed included. */
   found: number;
   /** What was found that cannot be queued. */
   failures: Failure[];
@@ -37,7 +37,7 @@ export async function queueChanges(
   counts.unchanged += difference.unchanged;
   counts.queued += difference.queuedAdded + difference.queuedChanged + difference.queuedDeleted;
   return {
-    found: difference.added + difference.changed + difference.vanished,
+    found: difference.added + difference.changed + (difference.guarded ? 0 : difference.vanished),
     failures: differenceFailures(source, difference),
   };
 }

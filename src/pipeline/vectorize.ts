@@ -10,6 +10,7 @@ import { drainQueue } from './drain-queue.ts';
 import type { DrainOptions } from './drain-queue.ts';
 import type { BatchContext } from './process-batch.ts';
 import { ownPoints } from './own-points.ts';
+import { hasOtherCollection } from './has-other-collection.ts';
 import { noTally, targetName } from './target.ts';
 import type { Target } from './target.ts';
 
@@ -115,7 +116,13 @@ class Run {
     const { stop, limit, queuedOnly } = this.#options;
     for (let round = 1; ; round += 1) {
       await this.attempt(this.ready, () => this.#drain());
-      const open = this.ready.filter(({ tally }) => tally.dropped > 0 || tally.finished < tally.found);
+      if (stop.aborted) return;
+      const open: Target[] = [];
+      for (const target of this.ready) {
+        await this.attempt([target], async () => {
+          if (await this.#mayBeIncomplete(target)) open.push(target);
+        });
+      }
       if (stop.aborted || limit !== null || queuedOnly || open.length === 0) return;
       let left = 0;
       for (const target of open) {
@@ -124,12 +131,20 @@ class Run {
           await this.#compare(target, again);
           for (const name of ['inserted', 'updated', 'queued'] as const) target.counts[name] += again[name];
           const { pending, failed } = await readBacklog(this.#context.database, target.tenant, target.entity);
-          left += pending - failed;
+          // Not the backlog alone: another run may have taken, since we compared, what is still missing here.
+          left += Math.max(pending - failed, target.tally.found - failed, again.queued);
         });
       }
       if (left === 0) return;
       if (round === MAX_ROUNDS) for (const target of open) this.#break(target, takenByOthers(target));
     }
+  }
+
+  /** Rows that another collection's run has queued count as finished too, so where there is one, counts prove nothing. */
+  async #mayBeIncomplete(target: Target): Promise<boolean> {
+    const { found, finished, dropped } = target.tally;
+    if (dropped > 0 || finished < found) return true;
+    return finished > 0 && (await hasOtherCollection(this.#context.database, target));
   }
 
   async #compare(target: Target, counts: Counts): Promise<void> {

@@ -93,6 +93,35 @@ for (const variant of availableBackends()) {
       expect(await other.differences()).toEqual([]);
     });
 
+    test('rows that another collection’s run has queued do not pass for those that it took', async () => {
+      const one = await itemsOf(rows(4));
+      const other = one.with({ collection: backend.testStore.name('thief') });
+      let isTaken = false;
+      let isQueued = false;
+      const context = {
+        store: intercept(backend.store, {
+          before: async ({ method }) => {
+            if (method !== 'upsert' || isTaken) return;
+            isTaken = true;
+            // The two rows that are not leased.
+            expect((await other.run({ limit: 2 })).counts).toMatchObject({ stored: 2 });
+          },
+        }),
+        database: intercept(backend.database, {
+          after: async ({ args: [sql] }) => {
+            if (typeof sql !== 'string' || !sql.includes('with result as') || isQueued) return;
+            isQueued = true;
+            // The other two, which are done here: as many rows then come to an end as were found.
+            await other.run({ limit: 0 });
+          },
+        }),
+      };
+      const outcome = await one.run({ batchSize: 2, batchesInFlight: 1 }, context);
+      expect([isTaken, isQueued]).toEqual([true, true]);
+      expect(outcome).toMatchObject({ error: undefined, failures: [] });
+      expect(await one.differences()).toEqual([]);
+    });
+
     test('a new collection is filled by a run that only works the queue off, too', async () => {
       const items = await itemsOf(rows(5));
       await items.run();
