@@ -116,14 +116,14 @@ class Run {
     const { stop, limit, queuedOnly } = this.#options;
     for (let round = 1; ; round += 1) {
       await this.attempt(this.ready, () => this.#drain());
-      if (stop.aborted) return;
+      if (stop.aborted || limit !== null || queuedOnly) return;
       const open: Target[] = [];
       for (const target of this.ready) {
         await this.attempt([target], async () => {
           if (await this.#mayBeIncomplete(target)) open.push(target);
         });
       }
-      if (stop.aborted || limit !== null || queuedOnly || open.length === 0) return;
+      if (open.length === 0) return;
       let left = 0;
       for (const target of open) {
         await this.attempt([target], async () => {
