@@ -11,6 +11,7 @@ import type { ProviderRoute } from '../providers/router/provider-route.ts';
 import { ProviderRouter } from '../providers/router/provider-router.ts';
 import { recordRunEnd, recordRunStart } from '../runs/record-run.ts';
 import { openStore } from '../stores/open-store.ts';
+import { configRequest } from './config-request.ts';
 import type { CommandContext } from './run-command.ts';
 import { refuseForeignTenants, routeOf, selectEntities, selectTenants } from './select.ts';
 
@@ -42,12 +43,7 @@ export async function openSession(
 ): Promise<Session> {
   const { options, io, scope, report } = context;
   const signal = io.stop.stop;
-  const config = await loadConfig({
-    flags: { config: options.config },
-    environment: io.environment,
-    workingDirectory: io.workingDirectory,
-    signal,
-  });
+  const config = await loadConfig(configRequest(context));
   const tenants = selectTenants(config, options);
   const entities = selectEntities(config, options);
   refuseForeignTenants(config, tenants, entities);

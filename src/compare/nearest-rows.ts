@@ -1,4 +1,4 @@
-import { WorkSlice } from '../providers/static/work-slice.ts';
+import { WorkSlice } from '../util/work-slice.ts';
 
 /** A row found for a query. */
 export interface Neighbour {

@@ -5,6 +5,7 @@ import { examine } from '../../doctor/examine.ts';
 import { showsSymbols } from '../../doctor/shows-symbols.ts';
 import { unavailableError } from '../../errors/vecpipe-error.ts';
 import { temporaryProvider } from '../../providers/temporary-provider.ts';
+import { configRequest } from '../config-request.ts';
 import type { CommandResult, Main } from '../run-command.ts';
 import { refuseForeignTenants, routeOf, selectEntities, selectTenants } from '../select.ts';
 
@@ -12,12 +13,7 @@ import { refuseForeignTenants, routeOf, selectEntities, selectTenants } from '..
 export const doctorMain: Main<object> = async (context) => {
   const { options, io, scope, report } = context;
   const signal = io.stop.stop;
-  const config = await loadConfig({
-    flags: { config: options.config },
-    environment: io.environment,
-    workingDirectory: io.workingDirectory,
-    signal,
-  });
+  const config = await loadConfig(configRequest(context));
   // Whoever asks what is wrong does not know yet with whom.
   const tenants = selectTenants(config, options.tenant ? options : { ...options, allTenants: true });
   const entities = selectEntities(config, options);

@@ -7,6 +7,7 @@ import { usageError } from '../../errors/vecpipe-error.ts';
 import { errorMessage } from '../../util/error-message.ts';
 import type { Io } from '../io.ts';
 import type { Main } from '../run-command.ts';
+import { configRequest } from '../config-request.ts';
 import { openSession } from '../session.ts';
 
 const FILE = 'vecpipe.config.yaml';
@@ -14,13 +15,8 @@ const FILE = 'vecpipe.config.yaml';
 /** Writes a config where there is none, sets the database up, and says what was chosen and why. */
 export const initMain: Main<object> = async (context) => {
   const { options, io } = context;
-  const { config: flag, dryRun } = options;
-  const request = {
-    flags: { config: flag },
-    environment: io.environment,
-    workingDirectory: io.workingDirectory,
-    signal: io.stop.stop,
-  };
+  const { dryRun } = options;
+  const request = configRequest(context);
   const before = await loadConfig(request);
   const lines: string[] = [];
   if (before.file !== null) lines.push(`Kept ${before.file}`);

@@ -1,5 +1,5 @@
 import type { EmbedResult, RefusedText, Tokenizer } from '../../ports/embedding-provider.ts';
-import type { WorkSlice } from '../static/work-slice.ts';
+import type { WorkSlice } from '../../util/work-slice.ts';
 import { Cancellation } from './cancellation.ts';
 import { packRequests } from './pack-requests.ts';
 import type { PreparedText } from './pack-requests.ts';

@@ -6,7 +6,7 @@ import type {
   OpenProviderOptions,
   Tokenizer,
 } from '../../ports/embedding-provider.ts';
-import { WorkSlice } from '../static/work-slice.ts';
+import { WorkSlice } from '../../util/work-slice.ts';
 import { Cancellation } from './cancellation.ts';
 import { systemClock } from './clock.ts';
 import type { Clock } from './clock.ts';

@@ -9,7 +9,7 @@ import type {
   RefusedText,
   Tokenizer,
 } from '../../ports/embedding-provider.ts';
-import { WorkSlice } from '../static/work-slice.ts';
+import { WorkSlice } from '../../util/work-slice.ts';
 import type { ModelTokenizer } from '../tokenizer/model-tokenizer.ts';
 import { openTokenizer } from '../tokenizer/open-tokenizer.ts';
 import { BatchScheduler } from './batch-scheduler.ts';

@@ -11,7 +11,7 @@ import { createTokenBuffer } from '../tokenizer/model-tokenizer.ts';
 import { readModelFolder } from './model-folder.ts';
 import type { StaticModel } from './model-folder.ts';
 import { TokenMean } from './token-mean.ts';
-import { WorkSlice } from './work-slice.ts';
+import { WorkSlice } from '../../util/work-slice.ts';
 
 /** The same path from `src` and from `dist`. */
 const SHIPPED_MODEL = new URL('../../../models/static-en-256', import.meta.url);
