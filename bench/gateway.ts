@@ -16,6 +16,7 @@ import type { EmbeddingProvider } from '../src/ports/embedding-provider.ts';
 import type { Clock } from '../src/providers/gateway/clock.ts';
 import type * as GatewayProvider from '../src/providers/gateway/gateway-provider.ts';
 import { openGatewayServer } from '../test/helpers/gateway-server.ts';
+import { gatewayConfig } from '../test/helpers/provider-configs.ts';
 import type { LimiterKind } from '../test/helpers/request-limiter.ts';
 
 export interface UnlimitedResult {
@@ -211,34 +212,14 @@ function fasterClock(scale: number): Clock {
 }
 
 function configFor(baseURL: string, changes: Partial<GatewayProviderConfig>): GatewayProviderConfig {
-  return {
-    kind: 'gateway',
+  return gatewayConfig({
     name: 'bench',
-    pricePerMillionTokens: null,
-    keepVectorsBytes: null,
-    queryPrefix: null,
-    passagePrefix: null,
     baseURL,
-    apiKey: null,
-    apiKeyEnv: 'OPENAI_API_KEY',
-    needsApiKey: false,
-    apiKeyHeader: 'authorization',
-    query: {},
     model: 'bench',
-    modelId: 'bench',
     dimensions: DIMENSIONS,
-    sendDimensions: false,
-    encodingFormat: 'base64',
-    tokenizer: null,
     maxInputs: TEXTS_A_REQUEST,
-    maxTokensPerRequest: 100_000,
-    maxTokensPerInput: 8000,
-    maxConcurrency: 32,
-    requestsPerMinute: null,
-    timeoutMs: 60_000,
-    retryMs: 120_000,
     ...changes,
-  };
+  });
 }
 
 /** What users run, where it is built. `require` because a TypeScript loader would take hold of an `import` as well. */

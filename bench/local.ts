@@ -10,10 +10,10 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { pipeline } from '@xenova/transformers';
-import type { LocalProviderConfig } from '../src/config/provider-config.ts';
 import type { EmbeddingProvider } from '../src/ports/embedding-provider.ts';
 import type * as LocalProviderModule from '../src/providers/local/local-provider.ts';
 import { built } from './built.ts';
+import { localConfig } from '../test/helpers/provider-configs.ts';
 
 export interface LocalResult {
   texts: number;
@@ -39,27 +39,7 @@ const NAIVE_BATCH = 32;
 /** Enough for a rate: it takes several times as long. */
 const NAIVE_TEXTS = 256;
 const BARE_BATCHES = [8, 16, 32];
-const CONFIG: LocalProviderConfig = {
-  kind: 'local',
-  name: 'bench',
-  pricePerMillionTokens: null,
-  keepVectorsBytes: null,
-  queryPrefix: null,
-  passagePrefix: null,
-  model: MODEL,
-  modelFrom: 'folder',
-  modelId: 'all-MiniLM-L6-v2',
-  revision: 'main',
-  hub: { url: 'http://127.0.0.1:9', token: null },
-  cacheFolder: '',
-  isOffline: true,
-  dtype: 'q8',
-  dimensions: null,
-  pooling: null,
-  maxTokensPerInput: null,
-  workers: null,
-  threads: null,
-};
+const CONFIG = localConfig({ name: 'bench', model: MODEL, modelFrom: 'folder', isOffline: true });
 
 /** Null, and a line that says so, where the model is not beside the repository. */
 export async function benchLocal(): Promise<LocalResult | null> {

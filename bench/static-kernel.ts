@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers';
 import type * as OpenProvider from '../src/providers/open-provider.ts';
+import { staticConfig } from '../test/helpers/provider-configs.ts';
 
 export interface StaticKernelResult {
   name: string;
@@ -25,13 +26,7 @@ export interface StaticKernelResult {
   openMs: number;
 }
 
-const MODEL = {
-  kind: 'static',
-  name: 'static',
-  model: null,
-  pricePerMillionTokens: null,
-  keepVectorsBytes: null,
-} as const;
+const MODEL = staticConfig();
 const TEXTS = 20_000;
 /** Enough for a rate; the library takes several times as long. */
 const LIBRARY_TEXTS = 4000;

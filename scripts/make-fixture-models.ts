@@ -55,13 +55,18 @@ export async function writeModelFolder(
   await writeFile(join(folder, 'model.safetensors'), safetensorsFile(tensors));
 }
 
-/** BERT's kind of tokenizer over a small vocabulary; `[UNK]` is token 1. */
-export function wordPieceTokenizer(tokens: readonly string[]): Record<string, unknown> {
+const SPECIAL_TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]'];
+
+/** BERT's kind of tokenizer over a small vocabulary, special tokens first; `[UNK]` is token 1. */
+export function wordPieceTokenizer(
+  tokens: readonly string[],
+  specialTokens: readonly string[] = SPECIAL_TOKENS,
+) {
   return {
     version: '1.0',
     truncation: null,
     padding: null,
-    added_tokens: ['[PAD]', '[UNK]', '[CLS]', '[SEP]'].map((content, id) => ({
+    added_tokens: specialTokens.map((content, id) => ({
       id,
       content,
       single_word: false,
@@ -85,9 +90,7 @@ export function wordPieceTokenizer(tokens: readonly string[]): Record<string, un
       unk_token: '[UNK]',
       continuing_subword_prefix: '##',
       max_input_chars_per_word: 100,
-      vocab: Object.fromEntries(
-        ['[PAD]', '[UNK]', '[CLS]', '[SEP]', ...tokens].map((token, id) => [token, id]),
-      ),
+      vocab: Object.fromEntries([...specialTokens, ...tokens].map((token, id) => [token, id])),
     },
   };
 }

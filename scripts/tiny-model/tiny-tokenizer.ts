@@ -1,3 +1,5 @@
+import { wordPieceTokenizer } from '../make-fixture-models.ts';
+
 const SPECIAL_TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
 
 const WORDS = `the of and to in a is that for it as was with be by on not he his but at are this have from or had an
@@ -18,7 +20,6 @@ export function tinyTokenizer() {
   const letters = characters.filter((character) => /[a-z0-9]/.test(character));
   const endings = ['ing', 'ed', 'er', 's', 'ly', 'ion', 'ment', 'able'];
   const tokens = new Set([
-    ...SPECIAL_TOKENS,
     ...characters,
     ...[...letters, ...endings].map((piece) => `##${piece}`),
     ...WORDS.split(/\s+/),
@@ -27,39 +28,12 @@ export function tinyTokenizer() {
   const special = (token: string) => ({ SpecialToken: { id: token, type_id: 0 } });
   const described = (token: string) => ({ id: token, ids: [id(token)], tokens: [token] });
   return {
-    version: '1.0',
-    truncation: null,
-    padding: null,
-    added_tokens: SPECIAL_TOKENS.map((content) => ({
-      id: id(content),
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
-    normalizer: {
-      type: 'BertNormalizer',
-      clean_text: true,
-      handle_chinese_chars: true,
-      strip_accents: null,
-      lowercase: true,
-    },
-    pre_tokenizer: { type: 'BertPreTokenizer' },
+    ...wordPieceTokenizer([...tokens], SPECIAL_TOKENS),
     post_processor: {
       type: 'TemplateProcessing',
       single: [special('[CLS]'), { Sequence: { id: 'A', type_id: 0 } }, special('[SEP]')],
       pair: [],
       special_tokens: { '[CLS]': described('[CLS]'), '[SEP]': described('[SEP]') },
-    },
-    decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
-    model: {
-      type: 'WordPiece',
-      unk_token: '[UNK]',
-      continuing_subword_prefix: '##',
-      max_input_chars_per_word: 100,
-      vocab: Object.fromEntries([...tokens].map((token, index) => [token, index])),
     },
   };
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { staticConfig } from '../../test/helpers/provider-configs.ts';
 import { comparisonOf } from './comparison.ts';
 import type { ComparedParts, Comparison } from './comparison.ts';
 import { comparisonPage, PAGE_MARK } from './comparison-page.ts';
@@ -17,7 +18,7 @@ function result(name: string, price: number | null, rankings: (Ranking | null)[]
   return {
     variant: {
       name,
-      provider: { kind: 'static', name, model: null, pricePerMillionTokens: price, keepVectorsBytes: null },
+      provider: staticConfig({ name, pricePerMillionTokens: price }),
       template: { name: 'own', text: null },
     },
     kind: 'static',
@@ -64,13 +65,7 @@ const parts: ComparedParts = {
     {
       variant: {
         name: 'gone',
-        provider: {
-          kind: 'static',
-          name: 'gone',
-          model: null,
-          pricePerMillionTokens: null,
-          keepVectorsBytes: null,
-        },
+        provider: staticConfig({ name: 'gone' }),
         template: { name: 'own', text: null },
       },
       error: unavailableError('gateway_down', 'the gateway <x> is down'),

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeProvider } from '../../test/helpers/fake-provider.ts';
+import { staticConfig } from '../../test/helpers/provider-configs.ts';
 import type { ProviderConfig } from '../config/provider-config.ts';
 import { compileTemplate } from '../entities/template.ts';
 import { unavailableError } from '../errors/vecpipe-error.ts';
@@ -57,13 +58,7 @@ function sourceOf(text: string): RowSource {
   };
 }
 
-const config = (name: string): ProviderConfig => ({
-  kind: 'static',
-  name,
-  model: null,
-  pricePerMillionTokens: null,
-  keepVectorsBytes: null,
-});
+const config = (name: string): ProviderConfig => staticConfig({ name });
 const own = { name: 'own', text: null };
 const loud = { name: 'loud', text: '{{ name }} !' };
 const sources = new Map([

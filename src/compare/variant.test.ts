@@ -1,13 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { staticConfig } from '../../test/helpers/provider-configs.ts';
 import type { ProviderConfig } from '../config/provider-config.ts';
 import { OWN_TEMPLATE } from './template-choice.ts';
 import { variantsOf } from './variant.ts';
 
 const configured = new Map(
-  ['static', 'gateway', 'local'].map((name): [string, ProviderConfig] => [
-    name,
-    { kind: 'static', name, model: null, pricePerMillionTokens: null, keepVectorsBytes: null },
-  ]),
+  ['static', 'gateway', 'local'].map((name): [string, ProviderConfig] => [name, staticConfig({ name })]),
 );
 const inUse = { provider: 'static', template: OWN_TEMPLATE };
 const short = { name: 'short.liquid', text: '{{ name }}' };

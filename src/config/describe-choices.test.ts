@@ -1,24 +1,16 @@
 import { describe, expect, it } from 'vitest';
+import { staticConfig } from '../../test/helpers/provider-configs.ts';
 import type { Config } from './config.ts';
+import { configureProvider } from './configure-provider.ts';
+import type { ProviderOptions } from './configure-provider.ts';
 import { describeChoices } from './describe-choices.ts';
-import type { ProviderConfig } from './provider-config.ts';
-import type { RawProvider } from './provider-schema.ts';
-import { resolveProvider } from './resolve-providers.ts';
-
-const staticConfig = (name: string, model: string | null): ProviderConfig => ({
-  kind: 'static',
-  name,
-  model,
-  pricePerMillionTokens: null,
-  keepVectorsBytes: null,
-});
 
 const DEFAULTS: Config = {
   file: null,
   home: '/project/.vecpipe',
   database: { kind: 'pglite', folder: '/project/.vecpipe/pgdata', origin: 'default' },
   store: { kind: 'pgvector', origin: 'default' },
-  providers: new Map([['static', staticConfig('static', null)]]),
+  providers: new Map([['static', staticConfig({ name: 'static', model: null })]]),
   tenants: new Map([['1', { provider: 'static', fallback: null, entities: new Map() }]]),
   tenantsDeclared: false,
   entities: new Map(),
@@ -87,9 +79,9 @@ describe('describeChoices', () => {
         store: { kind: 'pgvector', origin: 'file' },
         database: { kind: 'pglite', folder: '/data/pgdata', origin: 'environment' },
         providers: new Map([
-          ['static', staticConfig('static', null)],
-          ['mine', staticConfig('mine', '/project/models/mine')],
-          ['unused', staticConfig('unused', null)],
+          ['static', staticConfig({ name: 'static', model: null })],
+          ['mine', staticConfig({ name: 'mine', model: '/project/models/mine' })],
+          ['unused', staticConfig({ name: 'unused', model: null })],
         ]),
         tenants: new Map([['acme', { provider: 'static', fallback: null, entities: new Map() }], ...many]),
         tenantsDeclared: true,
@@ -104,12 +96,10 @@ describe('describeChoices', () => {
   });
 
   it('names a fallback, a gateway without its secrets, and the model of a local provider', () => {
-    const common = {
-      environment: { openaiBaseUrl: null, openaiApiKey: 'hunter2', hubUrl: null, hubToken: null },
-      environmentRecord: {},
+    const resolved = (name: string, options: ProviderOptions) => {
+      const environment = { OPENAI_API_KEY: 'hunter2' };
+      return [name, configureProvider(options, { name, folder: '/project', environment })] as const;
     };
-    const resolved = (name: string, raw: RawProvider) =>
-      [name, resolveProvider(name, raw, { folder: '/project', home: '/home', ...common }, [])] as const;
     const route = { provider: 'cloud', fallback: 'local', entities: new Map() };
     expect(
       choices({

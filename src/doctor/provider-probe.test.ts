@@ -1,11 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { FakeProvider } from '../../test/helpers/fake-provider.ts';
-import type {
-  GatewayProviderConfig,
-  LocalProviderConfig,
-  ProviderConfig,
-  StaticProviderConfig,
-} from '../config/provider-config.ts';
+import { gatewayConfig, localConfig, staticConfig } from '../../test/helpers/provider-configs.ts';
+import type { LocalProviderConfig, ProviderConfig } from '../config/provider-config.ts';
 import { READY_MADE_ENTITIES } from '../entities/ready-made.ts';
 import { unavailableError, usageError } from '../errors/vecpipe-error.ts';
 import { checkFallback } from './fallback-agreement.ts';
@@ -13,36 +9,15 @@ import { providerPlace } from './provider-place.ts';
 import { probeProvider } from './provider-probe.ts';
 import type { OpenProvider } from './provider-probe.ts';
 
-const STATIC: StaticProviderConfig = {
-  kind: 'static',
-  name: 'static',
-  model: null,
-  pricePerMillionTokens: null,
-  keepVectorsBytes: null,
-};
-const GATEWAY = {
-  ...STATIC,
-  kind: 'gateway',
+const STATIC = staticConfig();
+const GATEWAY = gatewayConfig({
   name: 'gate',
   baseURL: 'https://app:hunter2@gate.example:8443/v1?key=hunter2',
   apiKey: 'sk-4711-secret',
   apiKeyEnv: 'GATE_KEY',
-  encodingFormat: 'base64',
   dimensions: 8,
-  model: 'm',
-  modelId: 'm',
-  retryMs: 120_000,
-} as unknown as GatewayProviderConfig;
-const LOCAL = {
-  ...STATIC,
-  kind: 'local',
-  name: 'here',
-  model: 'Xenova/small',
-  modelFrom: 'hub',
-  isOffline: false,
-  dimensions: null,
-  dtype: 'q8',
-} as unknown as LocalProviderConfig;
+});
+const LOCAL = localConfig({ name: 'here', model: 'Xenova/small' });
 
 const [entity] = READY_MADE_ENTITIES;
 if (entity === undefined) throw new Error('there are ready-made entities');

@@ -10,6 +10,7 @@ import type { Clock } from '../../src/providers/gateway/clock.ts';
 import { openGatewayProvider } from '../../src/providers/gateway/gateway-provider.ts';
 import { gatewayTokens, openGatewayServer, unitGatewayVector } from '../helpers/gateway-server.ts';
 import type { Behaviour, GatewayServer, GatewayServerOptions } from '../helpers/gateway-server.ts';
+import { gatewayConfig } from '../helpers/provider-configs.ts';
 
 const KEY = 'sk-test-0123456789abcdef';
 
@@ -28,34 +29,17 @@ function configFor(
   server: GatewayServer,
   changes: Partial<GatewayProviderConfig> = {},
 ): GatewayProviderConfig {
-  return {
-    kind: 'gateway',
+  return gatewayConfig({
     name: 'cloud',
-    pricePerMillionTokens: null,
-    keepVectorsBytes: null,
-    queryPrefix: null,
-    passagePrefix: null,
     baseURL: server.url,
-    apiKey: null,
     apiKeyEnv: 'GATEWAY_KEY',
-    needsApiKey: false,
-    apiKeyHeader: 'authorization',
-    query: {},
     model: 'test-model',
-    modelId: 'test-model',
     dimensions: 8,
-    sendDimensions: false,
-    encodingFormat: 'base64',
-    tokenizer: null,
-    maxInputs: 64,
-    maxTokensPerRequest: 100_000,
-    maxTokensPerInput: 8000,
     maxConcurrency: 16,
-    requestsPerMinute: null,
     timeoutMs: 1_000_000,
     retryMs: 60_000,
     ...changes,
-  };
+  });
 }
 
 interface Setting extends AsyncDisposable {

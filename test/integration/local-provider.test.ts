@@ -12,34 +12,24 @@ import { Scope } from '../../src/lifetime/scope.ts';
 import type { EmbeddingProvider, EmbedResult } from '../../src/ports/embedding-provider.ts';
 import { openLocalProvider } from '../../src/providers/local/local-provider.ts';
 import { openProvider } from '../../src/providers/open-provider.ts';
+import { localConfig } from '../helpers/provider-configs.ts';
 
 const TINY = fileURLToPath(new URL('../../fixtures/tiny-model', import.meta.url));
 const SHARED = fileURLToPath(new URL('../../../shared/models', import.meta.url));
 const MINI = join(SHARED, 'all-MiniLM-L6-v2');
 
 function configWith(changes: Partial<LocalProviderConfig> = {}): LocalProviderConfig {
-  return {
-    kind: 'local',
+  return localConfig({
     name: 'here',
-    pricePerMillionTokens: null,
-    keepVectorsBytes: null,
-    queryPrefix: null,
-    passagePrefix: null,
     model: TINY,
     modelFrom: 'folder',
     modelId: 'tiny-model',
-    revision: 'main',
     hub: { url: 'http://127.0.0.1:9', token: null },
     cacheFolder: join(tmpdir(), 'vecpipe-no-models'),
     isOffline: true,
     dtype: 'fp32',
-    dimensions: null,
-    pooling: null,
-    maxTokensPerInput: null,
-    workers: null,
-    threads: null,
     ...changes,
-  };
+  });
 }
 
 async function opened(changes: Partial<LocalProviderConfig> = {}): Promise<EmbeddingProvider> {

@@ -136,20 +136,6 @@ describe('FlowControl under a limit of requests a minute', () => {
   it.each(cases)('announced by headers: $kind, $perMinute', async ({ kind, perMinute }) => {
     const limiter = new RequestLimiter(kind, perMinute, 60_000);
     const played = await play(8, {}, limiter, ANNOUNCEMENTS.headers, perMinute);
-    console.log(
-      'PLAY',
-      kind,
-      perMinute,
-      'headers',
-      played.accepted,
-      played.limited,
-      'share',
-      played.share.toFixed(3),
-      'limited',
-      played.limitedShare.toFixed(4),
-      'peak',
-      played.peak,
-    );
     expect(played.share).toBeGreaterThanOrEqual(0.9);
     expect(played.limitedShare).toBeLessThan(0.02);
   });
@@ -157,20 +143,6 @@ describe('FlowControl under a limit of requests a minute', () => {
   it.each(cases)('named by requestsPerMinute: $kind, $perMinute', async ({ kind, perMinute }) => {
     const limiter = new RequestLimiter(kind, perMinute, 60_000);
     const played = await play(8, { requestsPerMinute: perMinute }, limiter, ANNOUNCEMENTS.nothing, perMinute);
-    console.log(
-      'PLAY',
-      kind,
-      perMinute,
-      'config',
-      played.accepted,
-      played.limited,
-      'share',
-      played.share.toFixed(3),
-      'limited',
-      played.limitedShare.toFixed(4),
-      'peak',
-      played.peak,
-    );
     expect(played.share).toBeGreaterThanOrEqual(0.9);
     expect(played.limitedShare).toBeLessThan(0.02);
   });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
+import { localConfig } from '../../../test/helpers/provider-configs.ts';
 import type { LocalProviderConfig } from '../../config/provider-config.ts';
 import type { VecpipeError } from '../../errors/vecpipe-error.ts';
 import { describeModel } from './model-description.ts';
@@ -10,28 +11,18 @@ import { describeModel } from './model-description.ts';
 const TINY = fileURLToPath(new URL('../../../fixtures/tiny-model', import.meta.url));
 
 function configWith(changes: Partial<LocalProviderConfig> = {}): LocalProviderConfig {
-  return {
-    kind: 'local',
+  return localConfig({
     name: 'here',
-    pricePerMillionTokens: null,
-    keepVectorsBytes: null,
-    queryPrefix: null,
-    passagePrefix: null,
     model: TINY,
     modelFrom: 'folder',
     modelId: 'tiny-model',
-    revision: 'main',
     hub: { url: 'http://127.0.0.1:9', token: null },
     cacheFolder: tmpdir(),
     isOffline: true,
-    dtype: 'q8',
-    dimensions: null,
-    pooling: null,
-    maxTokensPerInput: null,
     workers: 1,
     threads: 1,
     ...changes,
-  };
+  });
 }
 
 /** The tiny model with files changed: an object is written as JSON, a text as it is, null deletes. */

@@ -1,19 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { FakeProvider } from '../../../test/helpers/fake-provider.ts';
 import { Gate } from '../../../test/helpers/gate.ts';
-import type { LocalProviderConfig, ProviderConfig } from '../../config/provider-config.ts';
-import { resolveProvider } from '../../config/resolve-providers.ts';
+import { localConfig } from '../../../test/helpers/provider-configs.ts';
+import type { ProviderConfig } from '../../config/provider-config.ts';
 import type { OpenProviderOptions } from '../../ports/embedding-provider.ts';
 import type { RunEvent } from '../../ports/run-events.ts';
 import { EmbeddingProviderPool } from './provider-pool.ts';
 
-function config(model: string, name = model): LocalProviderConfig {
-  const surroundings = { folder: '/', home: '/', environmentRecord: {} };
-  const environment = { openaiBaseUrl: null, openaiApiKey: null, hubUrl: null, hubToken: null };
-  const resolved = resolveProvider(name, { kind: 'local', model }, { ...surroundings, environment }, []);
-  if (resolved.kind !== 'local') throw new Error('a local provider was to be resolved');
-  return resolved;
-}
+const config = (model: string, name = model) => localConfig({ name, model });
 
 /** Opens fakes, and knows which are open. */
 class Models {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { FakeProvider, fakeVector } from '../../../test/helpers/fake-provider.ts';
+import { localConfig } from '../../../test/helpers/provider-configs.ts';
 import type { ProviderConfig } from '../../config/provider-config.ts';
-import { resolveProvider } from '../../config/resolve-providers.ts';
 import { unavailableError, usageError } from '../../errors/vecpipe-error.ts';
 import type { VecpipeError } from '../../errors/vecpipe-error.ts';
 import type { RunEvent } from '../../ports/run-events.ts';
@@ -31,19 +31,13 @@ class Setting {
   }
 
   router(): ProviderRouter {
-    const surroundings = { folder: '/', home: '/', environmentRecord: {} };
-    const environment = { openaiBaseUrl: null, openaiApiKey: null, hubUrl: null, hubToken: null };
     const names = [...this.fakes.keys()];
     return new ProviderRouter({
       providers: new Map(
-        names.map((name) => {
-          const raw = {
-            kind: 'local',
-            model: name,
-            pricePerMillionTokens: name === 'cloud' ? 2e6 : 5e5,
-          } as const;
-          return [name, resolveProvider(name, raw, { ...surroundings, environment }, [])];
-        }),
+        names.map((name) => [
+          name,
+          localConfig({ name, model: name, pricePerMillionTokens: name === 'cloud' ? 2e6 : 5e5 }),
+        ]),
       ),
       report: (event) => void this.events.push(event),
       open: (config) => this.#open(config),

@@ -17,6 +17,7 @@ import type { EmbedResult } from '../../ports/embedding-provider.ts';
 import { VecpipeError } from '../../errors/vecpipe-error.ts';
 import { openProvider } from '../open-provider.ts';
 import { openStaticProvider } from './static-provider.ts';
+import { staticConfig } from '../../../test/helpers/provider-configs.ts';
 
 const FIXTURES = fileURLToPath(new URL('../../../fixtures', import.meta.url));
 const SHIPPED = fileURLToPath(new URL('../../../models/static-en-256', import.meta.url));
@@ -83,13 +84,7 @@ async function openingError(model: string): Promise<VecpipeError> {
 
 describe('the shipped model', () => {
   it('gives the reference vectors', async () => {
-    await using provider = await openProvider({
-      kind: 'static',
-      name: 'static',
-      model: null,
-      pricePerMillionTokens: null,
-      keepVectorsBytes: null,
-    });
+    await using provider = await openProvider(staticConfig());
     const golden = await readJson<{ texts: string[]; vectors: number[][] }>(
       join(FIXTURES, 'golden/static-en-256.json'),
     );
