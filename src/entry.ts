@@ -1,11 +1,15 @@
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { EXIT_CODES } from './cli/exit-codes.ts';
 import { run } from './cli/program.ts';
+
 import { armExitWatchdog } from './lifetime/exit-watchdog.ts';
 import { StopRequest } from './lifetime/stop-request.ts';
 import { errorMessage } from './util/error-message.ts';
+import { openParentLink } from './workers/parent-link.ts';
 
-/** What is under way when a stop is asked for may take this long to finish. */
-const GRACE_MS = 10_000;
+/** What is under way when a stop is asked for may take this long to finish; `--grace` says otherwise. */
+const GRACE_MS = 20_000;
 /** Giving back leases and closing connections may take this long on top. */
 const RELEASE_MS = 10_000;
 /** Everything is released by then; a process that still lives holds something that it should not. */
@@ -25,7 +29,7 @@ for (const [name, exitCode] of Object.entries(SIGNALS)) {
     if (stop.reason && stop.reason.exitCode !== EXIT_CODES.pipeClosed.code) process.exit(exitCode);
     stop.request({ name, exitCode });
     // A database that does not answer at all must not outlive the wish to stop; leases then end by time.
-    setTimeout(() => process.exit(exitCode), GRACE_MS + RELEASE_MS).unref();
+    setTimeout(() => process.exit(exitCode), stop.graceMs + RELEASE_MS).unref();
   });
 }
 
@@ -80,5 +84,11 @@ async function runIn(folder: string | null): Promise<number> {
     environment: process.env,
     workingDirectory: folder,
     stop,
+    startWorker: (args) =>
+      fork(fileURLToPath(new URL('../bin/vecpipe.js', import.meta.url)), args, {
+        cwd: folder,
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      }),
+    parent: openParentLink(process),
   });
 }

@@ -1,3 +1,52 @@
+table credit_accounts
+  tenant text not null
+  granted bigint not null default 0
+  available bigint not null default 0
+  reserved bigint not null default 0
+  spent bigint not null default 0
+  created_at timestamp with time zone not null default now()
+  constraint credit_accounts_check CHECK (((((granted + available) + reserved) + spent) = 0))
+  constraint credit_accounts_pkey PRIMARY KEY (tenant)
+  constraint credit_accounts_reserved_check CHECK ((reserved >= 0))
+  constraint credit_accounts_spent_check CHECK ((spent >= 0))
+
+table credit_entries
+  id bigint not null generated always as identity
+  tenant text not null
+  transfer_id uuid not null
+  kind text not null
+  account text not null
+  amount bigint not null
+  reservation_id uuid
+  run_id uuid
+  entity text
+  idempotency_key text
+  reason text
+  created_at timestamp with time zone not null default now()
+  constraint credit_entries_account_check CHECK ((account = ANY (ARRAY['granted'::text, 'available'::text, 'reserved'::text, 'spent'::text])))
+  constraint credit_entries_amount_check CHECK ((amount <> 0))
+  constraint credit_entries_kind_check CHECK ((kind = ANY (ARRAY['grant'::text, 'reserve'::text, 'charge'::text, 'release'::text])))
+  constraint credit_entries_pkey PRIMARY KEY (id)
+  CREATE INDEX credit_entries_tenant ON vecpipe.credit_entries USING btree (tenant, id)
+  CREATE UNIQUE INDEX credit_entries_key ON vecpipe.credit_entries USING btree (tenant, idempotency_key, account) WHERE (idempotency_key IS NOT NULL)
+  CREATE UNIQUE INDEX credit_entries_reservation ON vecpipe.credit_entries USING btree (reservation_id, kind, account) WHERE (reservation_id IS NOT NULL)
+  CREATE TRIGGER credit_entries_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON vecpipe.credit_entries FOR EACH STATEMENT EXECUTE FUNCTION vecpipe.refuse_entry_changes()
+  CREATE TRIGGER credit_entries_balanced AFTER INSERT ON vecpipe.credit_entries REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION vecpipe.refuse_unbalanced_entries()
+
+table credit_reservations
+  id uuid not null
+  tenant text not null
+  entity text not null
+  run_id uuid not null
+  credits bigint not null
+  rows integer not null
+  from_account boolean not null default true
+  expires_at timestamp with time zone not null
+  created_at timestamp with time zone not null default now()
+  constraint credit_reservations_credits_check CHECK ((credits > 0))
+  constraint credit_reservations_pkey PRIMARY KEY (id)
+  CREATE INDEX credit_reservations_tenant ON vecpipe.credit_reservations USING btree (tenant, expires_at)
+
 table generations
   id bigint not null generated always as identity
   store text not null
@@ -72,9 +121,12 @@ table queue
   error_code text
   error text
   failed_generation bigint
+  failures integer not null default 0
   constraint queue_operation_check CHECK ((operation = ANY (ARRAY['upsert'::text, 'delete'::text])))
   constraint queue_pkey PRIMARY KEY (tenant, entity, key)
   CREATE INDEX queue_claim ON vecpipe.queue USING btree (tenant, entity, available_at, key)
+  CREATE TRIGGER queue_notify_insert AFTER INSERT ON vecpipe.queue FOR EACH STATEMENT EXECUTE FUNCTION vecpipe.notify_queued()
+  CREATE TRIGGER queue_notify_update AFTER UPDATE OF version, available_at ON vecpipe.queue FOR EACH STATEMENT EXECUTE FUNCTION vecpipe.notify_queued()
 
 table receipts
   tenant text not null
@@ -83,6 +135,7 @@ table receipts
   lease_token uuid not null
   vector bytea not null
   kept_at timestamp with time zone not null default now()
+  due_micros bigint not null default 0
   constraint receipts_pkey PRIMARY KEY (tenant, vector_space, text_hash, lease_token)
   CREATE INDEX receipts_lease ON vecpipe.receipts USING btree (lease_token)
 
@@ -99,6 +152,10 @@ table runs
   exit_code integer
   counts jsonb
   error text
+  who text
+  seen_at timestamp with time zone not null default now()
+  parent_id uuid
+  credits_left bigint
   constraint runs_pkey PRIMARY KEY (id)
   CREATE INDEX runs_started_at ON vecpipe.runs USING btree (started_at DESC)
 
@@ -133,3 +190,34 @@ table wits
   hierarchy_level integer
   attributes jsonb not null default '{}'::jsonb
   constraint wits_pkey PRIMARY KEY (tenant, id)
+
+function CREATE OR REPLACE FUNCTION vecpipe.notify_queued()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_notify('vecpipe_queue', '');
+  return null;
+end $function$
+
+
+function CREATE OR REPLACE FUNCTION vecpipe.refuse_entry_changes()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'credit entries are never changed or deleted: enter the opposite';
+end $function$
+
+
+function CREATE OR REPLACE FUNCTION vecpipe.refuse_unbalanced_entries()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if exists (select from added group by tenant, transfer_id having sum(amount) <> 0) then
+    raise exception 'credit entries of a transfer must sum to zero';
+  end if;
+  return null;
+end $function$
+

@@ -1,3 +1,4 @@
+import { hasAccount, TenantCredits } from '../credits/tenant-credits.ts';
 import { collectionName } from '../entities/entity.ts';
 import type { Entity } from '../entities/entity.ts';
 import { VecpipeError } from '../errors/vecpipe-error.ts';
@@ -11,6 +12,7 @@ import { TextEmbedder } from '../pipeline/text-embedder.ts';
 import type { CallOptions } from '../ports/database.ts';
 import type { Report } from '../ports/run-events.ts';
 import type { VectorStore } from '../ports/vector-store.ts';
+import type { ProviderRoute } from '../providers/router/provider-route.ts';
 import { openRowSource } from '../sources/rows/open-row-source.ts';
 import type { EntityReport } from './run-command.ts';
 import type { Session } from './session.ts';
@@ -34,7 +36,7 @@ export interface OpenedTargets {
 export async function openTargets(
   session: Session,
   report: Report,
-  signal: AbortSignal,
+  { signal, hasCreditLimit = false }: { signal: AbortSignal; hasCreditLimit?: boolean },
 ): Promise<OpenedTargets> {
   const store = await session.store();
   const opened: OpenedTargets = { targets: [], unopened: [] };
@@ -42,7 +44,9 @@ export async function openTargets(
     const embedders: TextEmbedder[] = [];
     for (const entity of session.entities) {
       try {
-        opened.targets.push(await openTarget(session, store, entity, tenant, embedders, { report, signal }));
+        opened.targets.push(
+          await openTarget(session, store, entity, tenant, embedders, { report, signal, hasCreditLimit }),
+        );
       } catch (error) {
         if (!(error instanceof VecpipeError)) throw error;
         opened.unopened.push({ tenant, entity: entity.name, error });
@@ -52,13 +56,19 @@ export async function openTargets(
   return opened;
 }
 
+interface TargetOptions extends CallOptions {
+  report: Report;
+  /** The run may spend so many credits and no more, also of tenants without an account. */
+  hasCreditLimit: boolean;
+}
+
 async function openTarget(
   session: Session,
   store: VectorStore,
   entity: Entity,
   tenant: string,
   embedders: TextEmbedder[],
-  options: CallOptions & { report: Report },
+  options: TargetOptions,
 ): Promise<Target> {
   const { database } = session;
   // Before the collection is made, so that a wrong config leaves nothing behind.
@@ -75,9 +85,22 @@ async function openTarget(
     settings,
     options,
   );
-  const receipts = receiptsFor(database, tenant, route, settings);
+  const credits = await openCredits(session, tenant, route, options);
+  const receipts = receiptsFor(database, tenant, route, settings, credits !== null);
   const run = { counts: noCounts(), tally: noTally() };
-  return { tenant, entity: entity.name, source, embedder, receipts, settings, generation, ...run };
+  return { tenant, entity: entity.name, source, embedder, receipts, credits, settings, generation, ...run };
+}
+
+/** @returns null where nothing is charged and nothing limited */
+async function openCredits(
+  { database, config: { leaseMs } }: Session,
+  tenant: string,
+  { mostCreditsPerMillionTokens: creditsPerMillionTokens }: ProviderRoute,
+  { hasCreditLimit, ...options }: TargetOptions,
+): Promise<TenantCredits | null> {
+  if (creditsPerMillionTokens === 0) return null;
+  const needed = hasCreditLimit || (await hasAccount(database, tenant, options));
+  return needed ? new TenantCredits(database, { creditsPerMillionTokens, leaseMs }) : null;
 }
 
 export function entityReport(target: Target): EntityReport {

@@ -50,6 +50,21 @@ export function positiveInteger(text: string): number {
   return number;
 }
 
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
+const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/;
+/** Timers of Node wait for 596 hours at most, and some time is added to what is given. */
+const LONGEST_MS = 500 * UNIT_MS.h;
+
+/** For `--grace 20s` and its like: `500ms`, `1.5s`, `5m`, `2h` or `0s`, as whole milliseconds. */
+export function duration(text: string): number {
+  const [, amount, unit] = DURATION.exec(text) ?? [];
+  if (amount === undefined || unit === undefined || !(unit in UNIT_MS))
+    throw new InvalidArgumentError('It must be a number with a unit, such as 500ms, 20s, 5m or 1h.');
+  const durationMs = Math.round(Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS]);
+  if (durationMs > LONGEST_MS) throw new InvalidArgumentError('It must be at most 500h.');
+  return durationMs;
+}
+
 /** For options that may be given several times. */
 export function collect(text: string, earlier: string[] | undefined): string[] {
   return [...(earlier ?? []), text];

@@ -1,3 +1,4 @@
+import { readAccounts } from '../credits/read-accounts.ts';
 import { collectionName } from '../entities/entity.ts';
 import type { Failure } from '../pipeline/counts.ts';
 import { fingerprintSettings } from '../pipeline/fingerprint.ts';
@@ -11,11 +12,21 @@ import type { CommandResult } from './run-command.ts';
 import type { Session } from './session.ts';
 import { renderTable } from './table.ts';
 
+interface TargetPlan extends Plan {
+  tenant: string;
+  entity: string;
+  collection: string;
+  /** The tenant's, for all its entities together; null without an account. */
+  creditsAvailable: number | null;
+}
+
 /** `vectorize --dry-run`: the plan of every selected tenant and entity, as a table and as JSON. */
 export async function planSession(session: Session, options: PlanOptions): Promise<CommandResult> {
   const { database, tenants, entities } = session;
   const store = await session.store();
-  const plans: ({ tenant: string; entity: string; collection: string } & Plan)[] = [];
+  const accounts = await readAccounts(database, tenants, options);
+  const available = new Map(accounts.map((account) => [account.tenant, account.available]));
+  const plans: TargetPlan[] = [];
   const failures: Failure[] = [];
   for (const tenant of tenants) {
     for (const entity of entities) {
@@ -25,14 +36,32 @@ export async function planSession(session: Session, options: PlanOptions): Promi
       const settings = fingerprintSettings(entity, provider);
       const generation = await findGeneration(database, store, collection, settings, options);
       const plan = await planRows(database, source, generation?.id ?? null, provider, options);
-      plans.push({ tenant, entity: entity.name, collection, ...plan });
+      const creditsAvailable = available.get(tenant) ?? null;
+      plans.push({ tenant, entity: entity.name, collection, ...plan, creditsAvailable });
       failures.push(...differenceFailures(source, plan));
     }
   }
-  return { json: { plan: plans }, failures, text: planTable(plans) };
+  const text = [planTable(plans), ...shortages(plans)].join('\n\n');
+  return { json: { plan: plans }, failures, text };
 }
 
-function planTable(plans: readonly ({ tenant: string; entity: string } & Plan)[]): string {
+/** A sentence for each tenant whose credits do not cover its part of the plan. */
+function shortages(plans: readonly TargetPlan[]): string[] {
+  const byTenant = new Map<string, { credits: number; available: number }>();
+  for (const { tenant, credits, creditsAvailable } of plans) {
+    if (creditsAvailable === null) continue;
+    const before = byTenant.get(tenant)?.credits ?? 0;
+    byTenant.set(tenant, { credits: before + credits, available: creditsAvailable });
+  }
+  return [...byTenant]
+    .filter(([, { credits, available }]) => credits > Math.max(available, 0))
+    .map(
+      ([tenant, { credits, available }]) =>
+        `Tenant ${tenant} has ${available} credits, and this would cost ${credits}: vectorize would stop when they are used up.`,
+    );
+}
+
+function planTable(plans: readonly TargetPlan[]): string {
   return renderTable(
     [
       'tenant',

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { declareCompare } from './commands/compare.ts';
+import { declareCredits } from './commands/credits.ts';
 import { declareDemo } from './commands/demo.ts';
 import { declareDoctor } from './commands/doctor.ts';
 import { declareExplain } from './commands/explain.ts';
@@ -9,6 +10,7 @@ import { declareSearch } from './commands/search.ts';
 import { declareStatus } from './commands/status.ts';
 import { declareSync } from './commands/sync.ts';
 import { declareVectorize } from './commands/vectorize.ts';
+import { declareWorker } from './commands/worker.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import type { Io } from './io.ts';
 import { addGlobalOptions } from './options.ts';
@@ -30,7 +32,9 @@ const DECLARATIONS: readonly Declare[] = [
   declareDoctor,
   declareExplain,
   declareCompare,
+  declareCredits,
   declareDemo,
+  declareWorker,
 ];
 
 /**
@@ -42,34 +46,57 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const program = createProgram(argv, io);
   const define: Define = (command, loadMain) => {
     addGlobalOptions(command).action(async () => {
-      exitCode = await runCommand(command.name(), command.args, command.opts(), loadMain, io);
+      exitCode = await runCommand(fullName(command), command.args, command.opts(), loadMain, io);
     });
   };
   for (const declare of DECLARATIONS) declare(program, define);
   // Settings are copied to subcommands when they are made, so this has to come after all of them.
-  for (const command of program.commands) command.copyInheritedSettings(program);
+  for (const command of program.commands) {
+    command.copyInheritedSettings(program);
+    for (const nested of command.commands) nested.copyInheritedSettings(command);
+  }
   try {
     await program.parseAsync(withoutHelpFor(argv, program), { from: 'user' });
     return exitCode;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return EXIT_CODES.done.code;
-    if (error.code === 'commander.unknownOption' && argv[0]?.startsWith('-') && argv.length > 1) {
-      io.stderr.write('Write options after the command: vecpipe <command> [options]\n');
-    }
-    if (argv.includes('--json')) io.stdout.write(`${JSON.stringify(usageReport(error, argv))}\n`);
+    const misplaced = error.code === 'commander.unknownOption' ? misplacedOption(argv, program) : null;
+    if (misplaced !== null) io.stderr.write(`Write options after the command: ${misplaced}\n`);
+    if (argv.includes('--json')) io.stdout.write(`${JSON.stringify(usageReport(error, argv, program))}\n`);
     return EXIT_CODES.usage.code;
   }
 }
 
-/** `help nope` as `nope`: commander would answer it with the whole help, and no word about the command. */
+/** Such as `credits grant`. */
+function fullName(command: Command): string {
+  const { parent } = command;
+  return parent?.parent ? `${fullName(parent)} ${command.name()}` : command.name();
+}
+
+function subcommand(command: Command | undefined, name: string | undefined): Command | undefined {
+  return command?.commands.find((each) => each.name() === name);
+}
+
+/**
+ * `help nope` as `nope`: commander would answer it with the whole help, and no word about the command. `help credits
+ * grant` as `credits grant --help`: it would show the help for `credits`.
+ */
 function withoutHelpFor(argv: readonly string[], program: Command): string[] {
-  const [first, second = ''] = argv;
-  const isMistyped =
-    first === 'help' &&
-    /^[^-]/.test(second) &&
-    !program.commands.some((command) => command.name() === second);
-  return isMistyped ? [second] : [...argv];
+  const [first, second = '', third = ''] = argv;
+  if (first !== 'help' || !/^[^-]/.test(second)) return [...argv];
+  const command = subcommand(program, second);
+  if (!command) return [second];
+  if (command.commands.length === 0 || !/^[^-]/.test(third)) return [...argv];
+  return [second, third, ...(subcommand(command, third) ? ['--help'] : [])];
+}
+
+/** How it is written where an option stands before the command that it is for; null where it does not. */
+function misplacedOption(argv: readonly string[], program: Command): string | null {
+  const [first = '', second = ''] = argv;
+  if (first.startsWith('-')) return argv.length > 1 ? 'vecpipe <command> [options]' : null;
+  const isGroup = (subcommand(program, first)?.commands.length ?? 0) > 0;
+  return isGroup && second.startsWith('-') ? `vecpipe ${first} <command> [options]` : null;
 }
 
 function createProgram(argv: readonly string[], io: Io): Command {
@@ -119,9 +146,11 @@ function wrongUsage(text: string) {
   };
 }
 
-function usageReport(error: CommanderError, argv: readonly string[]) {
+function usageReport(error: CommanderError, argv: readonly string[], program: Command) {
+  const [first = null, second] = argv.filter((argument) => !argument.startsWith('-'));
+  const nested = subcommand(subcommand(program, first ?? ''), second);
   return {
-    command: argv.find((argument) => !argument.startsWith('-')) ?? null,
+    command: nested ? fullName(nested) : first,
     runId: null,
     exitCode: EXIT_CODES.usage.code,
     durationMs: 0,

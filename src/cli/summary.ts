@@ -17,6 +17,7 @@ export function vectorizeSummary(entities: readonly EntityReport[], isWhole = tr
       count(entity.pending - entity.failed, 'still queued'),
       count(entity.tokens, 'tokens'),
       entity.cost > 0 ? `cost ${formatMoney(entity.cost)}` : null,
+      count(entity.credits, 'credits'),
     ].filter((part) => part !== null);
     return `${entity.entity} of tenant ${entity.tenant}: ${parts.length > 0 ? parts.join(', ') : isWhole ? 'nothing to do' : 'nothing done'} (${entity.collection})`;
   });

@@ -14,6 +14,7 @@ const staticConfig = (name: string, model: string | null): ProviderConfig => ({
   name,
   model,
   pricePerMillionTokens: null,
+  creditsPerMillionTokens: 0,
   keepVectorsBytes: null,
 });
 
@@ -640,5 +641,28 @@ describe('gateway and local providers', () => {
       modelFrom: 'hub',
       cacheFolder: join(folder, 'c'),
     });
+  });
+
+  it('charge a credit a token over the network and nothing on this machine, unless they say otherwise', async () => {
+    const { providers } = await load(
+      'providers: { g: { kind: gateway, model: m }, cheap: { kind: gateway, model: m, creditsPerMillionTokens: 0.5 }, free: { kind: gateway, model: m, creditsPerMillionTokens: 0 }, l: { kind: local }, own: { kind: local, creditsPerMillionTokens: 250000 } }',
+    );
+    expect(
+      [...providers.values()].map(({ name, creditsPerMillionTokens }) => [name, creditsPerMillionTokens]),
+    ).toEqual([
+      ['static', 0],
+      ['g', 1_000_000],
+      ['cheap', 0.5],
+      ['free', 0],
+      ['l', 0],
+      ['own', 250_000],
+    ]);
+  });
+
+  it.each(['-1', '2e9', 'many', '.inf'])('charge no %s credits', async (credits) => {
+    const [problem] = await problemsOf(
+      `providers: { g: { kind: gateway, model: m, creditsPerMillionTokens: ${credits} } }`,
+    );
+    expect(problem).toMatch(/^1: providers\.g\.creditsPerMillionTokens: /);
   });
 });

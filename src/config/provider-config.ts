@@ -1,9 +1,11 @@
 /** What every kind of provider has. */
-interface CommonProviderConfig {
+export interface CommonProviderConfig {
   /** Its name in the config, for messages. */
   name: string;
   /** Money for a million tokens, in whatever currency the config counts in; null is free. */
   pricePerMillionTokens: number | null;
+  /** What a tenant with a credit account is charged for a million tokens; decimals are allowed, 0 charges nothing. */
+  creditsPerMillionTokens: number;
   /** Keep bought vectors beyond the batch they were bought for, up to so many bytes a tenant; null keeps none. */
   keepVectorsBytes: number | null;
 }

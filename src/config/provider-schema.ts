@@ -4,6 +4,9 @@ import { confidentialText, environmentVariable } from './schema-parts.ts';
 /** A timer of Node takes no more milliseconds, and a request this long is a mistake of units. */
 const MAX_SECONDS = 86_400;
 
+/** A thousand credits a token; with more, the millionths of a credit that a batch costs could not be counted exactly. */
+const MAX_CREDITS = 1_000_000_000;
+
 const seconds = z.number().min(0.1).max(MAX_SECONDS);
 const count = z.int().min(1);
 
@@ -13,6 +16,14 @@ const commonFields = {
     .min(0)
     .optional()
     .describe('Money for a million tokens, in your currency. Left out: free.'),
+  creditsPerMillionTokens: z
+    .number()
+    .min(0)
+    .max(MAX_CREDITS)
+    .optional()
+    .describe(
+      'Credits that a tenant with a credit account is charged for a million tokens. Left out: 1000000, a credit a token, for a gateway; 0, nothing charged, for the other kinds.',
+    ),
   keepVectors: z
     .union(
       [

@@ -5,7 +5,12 @@ import { readVariable } from './env.ts';
 import type { Environment, EnvironmentRecord } from './env.ts';
 import { DEFAULT_PROVIDER } from './names.ts';
 import type { Problem } from './problem.ts';
-import type { GatewayProviderConfig, LocalProviderConfig, ProviderConfig } from './provider-config.ts';
+import type {
+  CommonProviderConfig,
+  GatewayProviderConfig,
+  LocalProviderConfig,
+  ProviderConfig,
+} from './provider-config.ts';
 import type { RawGatewayProvider, RawLocalProvider, RawProvider } from './provider-schema.ts';
 import { namesIn } from './section-names.ts';
 
@@ -13,6 +18,8 @@ const DEFAULT_BASE_URL = 'https://api.openai.com/v1';
 const DEFAULT_KEY_VARIABLE = 'OPENAI_API_KEY';
 const DEFAULT_HUB = 'https://huggingface.co';
 const DEFAULT_LOCAL_MODEL = 'Xenova/all-MiniLM-L6-v2';
+/** A credit is a token where the tokens are somebody else's; what runs on this machine is not charged. */
+const DEFAULT_CREDITS: Record<RawProvider['kind'], number> = { gateway: 1_000_000, local: 0, static: 0 };
 const DEFAULT_KEPT_MEGABYTES = 256;
 /** Below the 8,192 of most endpoints: a prefix and the model's own marks have to fit in, too. */
 const DEFAULT_TOKENS_PER_INPUT = 8000;
@@ -60,6 +67,7 @@ export function resolveProvider(
   const common = {
     name,
     pricePerMillionTokens: raw.pricePerMillionTokens ?? null,
+    creditsPerMillionTokens: raw.creditsPerMillionTokens ?? DEFAULT_CREDITS[raw.kind],
     keepVectorsBytes: keptBytes(raw.keepVectors),
   };
   switch (raw.kind) {
@@ -76,7 +84,7 @@ export function resolveProvider(
   }
 }
 
-type Own<Provider> = Omit<Provider, 'name' | 'pricePerMillionTokens' | 'keepVectorsBytes'>;
+type Own<Provider> = Omit<Provider, keyof CommonProviderConfig>;
 
 function gatewayOf(
   raw: RawGatewayProvider,

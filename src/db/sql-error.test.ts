@@ -5,6 +5,7 @@ import { isErrorResponse, sqlError } from './sql-error.ts';
 
 test.each([
   ['57P01', 'database_connection_lost', 'lost the connection to the server: message'],
+  ['57P05', 'database_connection_lost', 'lost the connection to the server: message'],
   ['08006', 'database_connection_lost', 'lost the connection to the server: message'],
   ['53100', 'database_disk_full', 'the server has no disk space left'],
   ['53200', 'database_out_of_memory', 'the server ran out of memory'],

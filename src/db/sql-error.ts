@@ -35,9 +35,12 @@ export function sqlError(response: ErrorResponse, place: string): VecpipeError |
   return serverCondition(response, place) ?? new DatabaseError(safeMessage(response), response.code);
 }
 
+/** Shutdown, crash, startup or recovery, and the end of an idle session. */
+const CONNECTION_LOSSES: ReadonlySet<string> = new Set(['57P01', '57P02', '57P03', '57P05']);
+
 /** True for the SQLSTATEs with which a server ends or refuses a connection for reasons of its own. */
 export function isConnectionLoss(sqlState: string): boolean {
-  return sqlState.startsWith('08') || sqlState === '57P01' || sqlState === '57P02' || sqlState === '57P03';
+  return sqlState.startsWith('08') || CONNECTION_LOSSES.has(sqlState);
 }
 
 function serverCondition(response: ErrorResponse, place: string): VecpipeError | null {

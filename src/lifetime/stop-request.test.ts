@@ -38,6 +38,28 @@ test('the first reason wins, and its grace is not prolonged', () => {
   expect((request.abort.reason as StopError).reason).toBe(SIGTERM);
 });
 
+test('the grace can be set before a stop is requested', () => {
+  using request = new StopRequest(1_000);
+  request.graceMs = 0;
+  request.request(SIGTERM);
+  expect(request.abort.aborted).toBe(false);
+  vi.advanceTimersByTime(0);
+  expect(request.abort.aborted).toBe(true);
+});
+
+test('the grace can be set while one is under way, and counts from its beginning', () => {
+  using request = new StopRequest(1_000);
+  request.request(SIGTERM);
+  vi.advanceTimersByTime(900);
+  request.graceMs = 3_000;
+  vi.advanceTimersByTime(2_099);
+  expect(request.abort.aborted).toBe(false);
+  vi.advanceTimersByTime(1);
+  expect(request.abort.aborted).toBe(true);
+  request.graceMs = 5_000;
+  expect(vi.getTimerCount()).toBe(0);
+});
+
 test('whoever listens to the stop knows the reason already', () => {
   using request = new StopRequest(1_000);
   let seen: unknown;

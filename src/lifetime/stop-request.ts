@@ -24,7 +24,8 @@ export class StopError extends Error {
 export class StopRequest implements Disposable {
   readonly #stop = new AbortController();
   readonly #abort = new AbortController();
-  readonly #graceMs: number;
+  #graceMs: number;
+  #requestedAt = 0;
   #timer: NodeJS.Timeout | undefined;
   #reason: StopReason | undefined;
 
@@ -46,15 +47,31 @@ export class StopRequest implements Disposable {
     return this.#reason;
   }
 
+  get graceMs(): number {
+    return this.#graceMs;
+  }
+
+  /** Also for a stop that has been requested: what is left of the time is reckoned anew. */
+  set graceMs(graceMs: number) {
+    this.#graceMs = graceMs;
+    if (this.#reason && !this.#abort.signal.aborted) this.#startGrace();
+  }
+
   request(reason: StopReason): void {
     if (this.#reason) return;
     this.#reason = reason;
-    const error = new StopError(reason);
-    this.#timer = setTimeout(() => this.#abort.abort(error), this.#graceMs).unref();
-    this.#stop.abort(error);
+    this.#requestedAt = performance.now();
+    this.#startGrace();
+    this.#stop.abort(new StopError(reason));
   }
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
+  }
+
+  #startGrace(): void {
+    clearTimeout(this.#timer);
+    const leftMs = Math.max(0, this.#requestedAt + this.#graceMs - performance.now());
+    this.#timer = setTimeout(() => this.#abort.abort(this.#stop.signal.reason), leftMs).unref();
   }
 }

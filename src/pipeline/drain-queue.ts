@@ -4,12 +4,15 @@ import { TableStatistics } from '../db/table-statistics.ts';
 import { VecpipeError } from '../errors/vecpipe-error.ts';
 import { readBacklog } from '../queue/backlog.ts';
 import { claimBatch } from '../queue/claim-batch.ts';
+import type { ClaimOptions } from '../queue/claim-batch.ts';
 import { releaseBatch } from '../queue/release-batch.ts';
+import { releaseRun } from '../queue/release-run.ts';
 import { renewLease } from '../queue/renew-lease.ts';
 import { requeueRows } from '../queue/requeue-rows.ts';
-import type { Batch } from '../queue/work.ts';
+import type { Batch, QueuePlace } from '../queue/work.ts';
 import { errorMessage } from '../util/error-message.ts';
-import { LeaseLostError, processBatch } from './process-batch.ts';
+import { LeaseLostError } from './held-lease.ts';
+import { processBatch } from './process-batch.ts';
 import type { BatchContext, WriteMark } from './process-batch.ts';
 import type { Target } from './target.ts';
 
@@ -26,7 +29,16 @@ export interface DrainOptions {
   stop: AbortSignal;
   /** Give up what is under way. */
   abort: AbortSignal;
+  /** Say nothing of rows that others have leased: they are the other workers of the same run. */
+  waitsSilently?: boolean;
 }
+
+/** Works on the targets' queues, see {@link drainQueue}. */
+export type DrainTargets = (
+  context: BatchContext,
+  targets: readonly Target[],
+  options: DrainOptions,
+) => Promise<ReadonlyMap<Target, VecpipeError>>;
 
 /** How often the queue is looked at again while another worker holds the rest of it. */
 const POLL_MS = 250;
@@ -68,6 +80,10 @@ class Drain {
   /** Targets that may have something to claim, the next in turn first. */
   #active: Target[] = [];
   readonly #broken = new Map<Target, VecpipeError>();
+  /** Targets whose tenant's credits are used up: deleting costs nothing, and what is gone must not be found. */
+  readonly #outOfCredits = new Map<Target, VecpipeError>();
+  /** Where the last claim ended. */
+  readonly #places = new Map<Target, QueuePlace>();
   readonly #recorded: TableStatistics;
   #waitingSaid = false;
   #renewal: Promise<void> | undefined;
@@ -128,8 +144,14 @@ class Drain {
       const left = limit === null ? batchSize : Math.min(batchSize, limit - this.#claimed);
       if (left <= 0) break;
       const { tenant, entity } = target;
-      const batch = await claimBatch(this.#context.database, { tenant, entity, runId, leaseMs, limit: left });
+      const shortage = this.#outOfCredits.get(target);
+      const onlyDeletes = shortage !== undefined;
+      const batch = await this.#claim(target, { tenant, entity, runId, leaseMs, limit: left, onlyDeletes });
+      if (batch === null && shortage) this.#broken.set(target, shortage);
       if (batch === null) continue;
+      // The claim had to wait for the database, and what it says of the lease's end is too early.
+      if (batch.leaseValidUntil <= performance.now())
+        await renewLease(this.#context.database, batch, { leaseMs });
       this.#active.push(target);
       this.#claimed += batch.rows.length;
       this.#start(target, batch);
@@ -138,6 +160,17 @@ class Drain {
     }
     passOn();
     return false;
+  }
+
+  /** From where the last claim ended, and once more from the beginning when there is nothing behind that. */
+  async #claim(target: Target, options: ClaimOptions): Promise<Batch | null> {
+    const { database } = this.#context;
+    const after = this.#places.get(target);
+    const behind = after && (await claimBatch(database, { ...options, after }));
+    const batch = behind ?? (await claimBatch(database, options));
+    if (batch) this.#places.set(target, batch.last);
+    else this.#places.delete(target);
+    return batch;
   }
 
   /**
@@ -178,17 +211,19 @@ class Drain {
       });
     } catch (error) {
       this.#claimed -= batch.rows.length;
-      await this.#giveBack(batch, mark);
+      await this.#giveBack(batch, mark, error);
       // Somebody else has the rows now, or they come back to us: no reason to end the run.
       if (error instanceof LeaseLostError) this.#warn(`${error.message}; its rows are done again`);
       else if (!this.#options.abort.aborted) this.#fail(error, target);
     }
   }
 
-  async #giveBack(batch: Batch, mark: WriteMark): Promise<void> {
+  async #giveBack(batch: Batch, mark: WriteMark, cause: unknown): Promise<void> {
     const { database } = this.#context;
+    const reason =
+      cause instanceof VecpipeError ? cause.code : this.#options.abort.aborted ? 'interrupted' : 'given up';
     try {
-      const lost = await releaseBatch(database, batch, { written: mark.written });
+      const lost = await releaseBatch(database, batch, { written: mark.written, reason });
       // What was written for them may have come after the newer points of whoever took them over.
       if (mark.written && lost.length > 0) await requeueRows(database, batch.tenant, batch.entity, lost);
     } catch (error) {
@@ -199,6 +234,7 @@ class Drain {
   /** A known error concerns its target; anything else concerns the program. */
   #fail(error: unknown, target: Target): void {
     if (!(error instanceof VecpipeError)) this.#bug ??= { error };
+    else if (error.family === 'credits') this.#outOfCredits.set(target, error);
     else if (!this.#broken.has(target)) this.#broken.set(target, error);
   }
 
@@ -216,11 +252,11 @@ class Drain {
     for (const target of open) {
       const backlog = await readBacklog(this.#context.database, target.tenant, target.entity);
       if (backlog.pending > backlog.failed) this.#active.push(target);
-      leased += backlog.leased;
+      if (backlog.leased > 0) leased += backlog.leased - (await this.#freeOwnLeases(target));
       leaseEndsInMs = Math.max(leaseEndsInMs, backlog.leaseEndsInMs ?? 0);
     }
     if (this.#active.length === 0) return false;
-    if (leased > 0 && !this.#waitingSaid) {
+    if (leased > 0 && !this.#waitingSaid && this.#options.waitsSilently !== true) {
       this.#waitingSaid = true;
       this.#context.report({
         type: 'notice',
@@ -228,6 +264,11 @@ class Drain {
       });
     }
     return pause(POLL_MS, stop);
+  }
+
+  /** With nothing under way, what this run still holds was claimed by a statement whose answer was lost. */
+  #freeOwnLeases({ tenant, entity }: Target): Promise<number> {
+    return releaseRun(this.#context.database, tenant, entity, this.#options.runId);
   }
 
   /** Where renewing takes longer than a beat, the next one is left out. */

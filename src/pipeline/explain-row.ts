@@ -1,6 +1,7 @@
 import type { CallOptions, Database, Queryable } from '../ports/database.ts';
 import type { EmbeddingProvider } from '../ports/embedding-provider.ts';
 import type { VectorStore } from '../ports/vector-store.ts';
+import { HAS_FAILED } from '../queue/failed-sql.ts';
 import { loadRows } from '../sources/rows/load-rows.ts';
 import type { RowSource } from '../sources/rows/row-source.ts';
 import { chunksOf } from './chunks-of.ts';
@@ -121,8 +122,8 @@ async function readQueueRow(
 ): Promise<RowExplanation['queue']> {
   const { rows } = await database.query<NonNullable<RowExplanation['queue']>>(
     `select operation, version, attempts, coalesce(lease_until >= now(), false) as leased,
-      available_at = 'infinity' as failed, error_code as code, error
-    from vecpipe.queue where tenant = $1 and entity = $2 and key = $3`,
+      ${HAS_FAILED} as failed, error_code as code, error
+    from vecpipe.queue q where tenant = $1 and entity = $2 and key = $3`,
     [tenant, entity, key],
     options,
   );

@@ -1,5 +1,7 @@
+import { creditMicros, wholeCredits } from '../credits/credits.ts';
 import type { CallOptions, Database, Queryable } from '../ports/database.ts';
 import type { EmbeddingProvider } from '../ports/embedding-provider.ts';
+import { HAS_FAILED } from '../queue/failed-sql.ts';
 import { planDifference } from '../sources/rows/difference.ts';
 import type { Difference } from '../sources/rows/difference.ts';
 import { loadRows } from '../sources/rows/load-rows.ts';
@@ -21,6 +23,7 @@ export interface Plan extends Difference {
   tokens: number;
   /** Money for them, by the provider's price. */
   cost: number;
+  /** Credits for them; a tenant without an account is not charged. */
   credits: number;
   /** Calls of the provider; over the network, requests. */
   requests: number;
@@ -38,7 +41,10 @@ export interface PlanOptions extends CallOptions {
 }
 
 /** What a plan has to know of a provider beyond its port. */
-export type PricedProvider = EmbeddingProvider & { pricePerMillionTokens: number | null };
+export type PricedProvider = EmbeddingProvider & {
+  pricePerMillionTokens: number | null;
+  creditsPerMillionTokens: number;
+};
 
 const PAGE_ROWS = 500;
 
@@ -91,6 +97,7 @@ export async function planRows(
       if (left.length < rows.length) break;
     }
     plan.cost = (plan.tokens * (provider.pricePerMillionTokens ?? 0)) / 1e6;
+    plan.credits = wholeCredits(creditMicros(plan.tokens, provider.creditsPerMillionTokens));
     plan.requests = requestsFor(chunks, plan.tokens, provider);
     return plan;
   }, options);
@@ -129,7 +136,7 @@ async function addQueued(
   if (queuedOnly) await tx.query('delete from vecpipe_plan');
   const { changed } = await tx.query(
     `insert into vecpipe_plan (key, unconfirmed) select key, unconfirmed from vecpipe.queue q
-    where tenant = $1 and entity = $2 and operation = 'upsert' and (available_at < 'infinity' or $3::boolean)
+    where tenant = $1 and entity = $2 and operation = 'upsert' and (not ${HAS_FAILED} or $3::boolean)
       and not exists (select from vecpipe_plan p where p.key = q.key)`,
     [source.tenant, source.entity.name, retryFailed],
   );

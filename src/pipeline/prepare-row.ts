@@ -17,6 +17,8 @@ export interface PreparedRow {
   /** Payload without `vecpipe`. */
   fields: Record<string, PayloadValue>;
   payloadHash: string;
+  /** The text is recorded as stored: it has been charged, and if it is embedded again, that is for our own doubts. */
+  isCharged: boolean;
   /** Chunks that are known to be stored; null when that is not known. */
   recordedChunks: number | null;
 }
@@ -63,14 +65,16 @@ export function prepareRow(source: RowSource, claimed: ClaimedRow, loaded: Loade
   // What an interrupted worker may have written is not recorded, so then nothing recorded is to be relied on.
   const recorded = claimed.unconfirmed ? null : loaded.recorded;
   const isDoubted = claimed.unconfirmed || loaded.recorded?.textHash === DOUBTED;
+  const textHash = shortHash(text);
   const row: PreparedRow = {
     claimed,
     rowHash: loaded.rowHash,
     label,
     text,
-    textHash: shortHash(text),
+    textHash,
     fields,
     payloadHash: shortHash(payloadJson),
+    isCharged: loaded.recorded?.textHash === textHash,
     recordedChunks: isDoubted ? null : (loaded.recorded?.chunks ?? 0),
   };
   if (text === '') return { action: 'empty', row };

@@ -1,3 +1,4 @@
+import type { VecpipeError } from '../errors/vecpipe-error.ts';
 import type { CallOptions, Database } from '../ports/database.ts';
 import type { Report } from '../ports/run-events.ts';
 import type { Point, RowChunks, VectorStore } from '../ports/vector-store.ts';
@@ -7,10 +8,12 @@ import type { Batch, RowResult } from '../queue/work.ts';
 import { loadRows } from '../sources/rows/load-rows.ts';
 import { slices } from '../util/slices.ts';
 import { chunksOf } from './chunks-of.ts';
+import { whileLeased } from './held-lease.ts';
 import { pointId } from './point-id.ts';
 import { pointPayload, prepareRow } from './prepare-row.ts';
 import type { PreparedRow } from './prepare-row.ts';
 import type { Target } from './target.ts';
+import { textHash } from './text-embedder.ts';
 import type { VectorOrigin } from './text-embedder.ts';
 
 export interface BatchContext {
@@ -27,14 +30,6 @@ export interface WriteMark {
   recording: boolean;
 }
 
-/** The batch's lease may have passed to another worker: nothing more may be written for it. */
-export class LeaseLostError extends Error {
-  override readonly name = 'LeaseLostError';
-  constructor() {
-    super('the lease of a batch ran out before it was done');
-  }
-}
-
 /** Work of one batch, sorted by what has to be done. */
 interface Plan {
   results: RowResult[];
@@ -43,17 +38,25 @@ interface Plan {
   prune: RowChunks[];
   /** By key, for the counts. */
   done: Map<string, Done>;
+  /** The texts behind the rows, a pair a text: what was bought for a row is charged when it is recorded. */
+  delivery: { keys: string[]; textHashes: string[] };
+  /** Rows that the tenant's credits did not reach, and why; nothing was done for them. */
+  uncovered: { keys: Set<string>; shortage: VecpipeError } | null;
 }
+
+/** What a provider refuses once it may take another time: a filter, a hiccup of its numbers. */
+const MAY_PASS: ReadonlySet<string> = new Set(['provider_rejected_text', 'vector_not_finite', 'vector_zero']);
 
 type Done = 'embedded' | 'fallback' | 'reused' | 'payloadOnly' | 'unchanged' | 'empty' | 'deleted';
 
 /**
- * One claimed batch from rows to record: load, render, compare, embed, check, write, prune, and one transaction
- * that records and dequeues. New points are written before old ones are removed. Adds to the target's counts
- * only what was recorded.
+ * One claimed batch from rows to record: load, render, compare, reserve, embed, check, write, prune, and one
+ * transaction that records, dequeues and charges. New points are written before old ones are removed. Adds to the
+ * target's counts only what was recorded.
  *
- * @throws LeaseLostError when the lease may have run out; whatever the store, provider or database throws. The
- *   caller then gives the batch back.
+ * @throws LeaseLostError when the lease may have run out; VecpipeError `credits` when they did not reach for all
+ *   rows, after those that they reach for were recorded; whatever the store, provider or database throws. The
+ *   caller then gives the batch back, which by then holds only the rows that are not done.
  */
 export async function processBatch(
   context: BatchContext,
@@ -66,17 +69,26 @@ export async function processBatch(
   const missing = await updatePayloads(context, target, batch, plan, mark, options);
   const points = await embedRows(context, target, batch, plan, [...plan.embed, ...missing], options);
   for (const slice of slices(points, context.store.maxBatchSize)) {
-    holdLease(batch, mark);
-    await context.store.upsert(target.generation.physical, slice, options);
+    await write(batch, mark, options, (held) =>
+      context.store.upsert(target.generation.physical, slice, held),
+    );
   }
   if (plan.prune.length > 0) {
-    holdLease(batch, mark);
-    await context.store.deleteChunks(target.generation.physical, plan.prune, options);
+    await write(batch, mark, options, (held) =>
+      context.store.deleteChunks(target.generation.physical, plan.prune, held),
+    );
   }
   for (const point of points) {
     context.report({ type: 'stored', pointId: point.id, collection: target.generation.collection });
   }
-  await record(context, target, batch, plan, mark);
+  // A batch that could do nothing has nothing to say: it is given back as it came.
+  if (plan.results.length > 0) await record(context, target, batch, plan, mark);
+  if (plan.uncovered !== null) {
+    const { keys, shortage } = plan.uncovered;
+    batch.rows = batch.rows.filter(({ key }) => keys.has(key));
+    mark.written = false;
+    throw shortage;
+  }
 }
 
 async function planBatch(
@@ -87,14 +99,23 @@ async function planBatch(
 ): Promise<Plan> {
   const keys = batch.rows.map((row) => row.key);
   const loaded = await loadRows(database, target.source, target.generation.id, keys, options);
-  const plan: Plan = { results: [], embed: [], payload: [], prune: [], done: new Map() };
+  const plan: Plan = {
+    results: [],
+    embed: [],
+    payload: [],
+    prune: [],
+    done: new Map(),
+    delivery: { keys: [], textHashes: [] },
+    uncovered: null,
+  };
   batch.rows.forEach((claimed, index) => {
     const row = loaded[index];
     if (!row) return;
     const { key, version } = claimed;
     const decision = prepareRow(target.source, claimed, row);
     if (decision.action === 'fail') {
-      plan.results.push({ key, version, outcome: 'failed', code: decision.code, reason: decision.reason });
+      const { code, reason } = decision;
+      plan.results.push({ key, version, outcome: 'failed', code, reason, isFinal: true });
       return;
     }
     if (decision.action === 'drop') {
@@ -134,8 +155,9 @@ async function updatePayloads(
   );
   const missing = new Set<string>();
   for (const slice of slices(updates, store.maxBatchSize)) {
-    holdLease(batch, mark);
-    const absent = new Set(await store.setPayload(target.generation.physical, slice, options));
+    const absent = new Set(
+      await write(batch, mark, options, (held) => store.setPayload(target.generation.physical, slice, held)),
+    );
     for (const { row, id } of slice) if (absent.has(id)) missing.add(row.claimed.key);
   }
   for (const row of plan.payload) {
@@ -150,13 +172,18 @@ async function embedRows(
   target: Target,
   batch: Batch,
   plan: Plan,
-  rows: readonly PreparedRow[],
+  wanted: readonly PreparedRow[],
   options: CallOptions,
 ): Promise<Point[]> {
-  if (rows.length === 0) return [];
-  const { chunking } = target.settings;
+  if (wanted.length === 0) return [];
   const { embedder, generation } = target;
-  const texts = rows.map((row) => chunksOf(row.text, embedder.provider.tokenizer, chunking));
+  const wantedTexts = wanted.map((row) =>
+    chunksOf(row.text, embedder.provider.tokenizer, target.settings.chunking),
+  );
+  const covered = await reserveFor(target, batch, plan, wanted, wantedTexts, options);
+  const rows = wanted.slice(0, covered);
+  const texts = wantedTexts.slice(0, covered);
+  if (rows.length === 0) return [];
   const receipts = target.receipts?.forBatch(batch.leaseToken);
   const { vectors, origins, tokens, cost } = await embedder.embed(texts.flat(), { ...options, receipts });
   // Spent, whatever becomes of the batch.
@@ -171,9 +198,14 @@ async function embedRows(
     const ofChunks = new Set(origins.slice(next, next + count));
     next += count;
     const { key, version } = row.claimed;
+    for (const text of row.isCharged ? [] : (texts[index] ?? [])) {
+      plan.delivery.keys.push(key);
+      plan.delivery.textHashes.push(textHash(text));
+    }
     const refused = ofRow.find((vector) => !(vector instanceof Float32Array));
     if (refused !== undefined && !(refused instanceof Float32Array)) {
-      plan.results.push({ key, version, outcome: 'failed', code: refused.code, reason: refused.reason });
+      const { code, reason } = refused;
+      plan.results.push({ key, version, outcome: 'failed', code, reason, isFinal: !MAY_PASS.has(code) });
       return;
     }
     ofRow.forEach((vector, chunk) => {
@@ -195,6 +227,25 @@ async function embedRows(
   return points;
 }
 
+/** @returns how many of the rows, from the first on, are covered by the tenant's credits */
+async function reserveFor(
+  { credits, embedder }: Target,
+  batch: Batch,
+  plan: Plan,
+  rows: readonly PreparedRow[],
+  texts: readonly (readonly string[])[],
+  options: CallOptions,
+): Promise<number> {
+  if (credits === null) return rows.length;
+  const { tokenizer } = embedder.provider;
+  const rowTokens = texts.map((ofRow) => ofRow.reduce((sum, text) => sum + tokenizer.count(text), 0));
+  const { rows: covered, shortage } = await credits.reserve(batch, rowTokens, options);
+  if (shortage !== null) {
+    plan.uncovered = { keys: new Set(rows.slice(covered).map((row) => row.claimed.key)), shortage };
+  }
+  return covered;
+}
+
 function doneBy(origins: ReadonlySet<VectorOrigin>): Done {
   if (origins.has('fallback')) return 'fallback';
   return origins.has('provider') ? 'embedded' : 'reused';
@@ -211,10 +262,17 @@ function finishRow(plan: Plan, target: Target, row: PreparedRow, chunks: number,
   }
 }
 
-/** Called before every write to the store: a write that outlives the lease could overwrite newer points. */
-function holdLease(batch: Batch, mark: WriteMark): void {
-  if (performance.now() >= batch.leaseValidUntil) throw new LeaseLostError();
-  mark.written = true;
+/** Every write to the store. */
+function write<Result>(
+  batch: Batch,
+  mark: WriteMark,
+  options: CallOptions,
+  call: (held: CallOptions) => Promise<Result>,
+): Promise<Result> {
+  return whileLeased(batch, options, (held) => {
+    mark.written = true;
+    return call(held);
+  });
 }
 
 async function record(
@@ -227,9 +285,11 @@ async function record(
   const { results } = plan;
   mark.recording = true;
   // Not to be aborted: one short statement, and what it did must be known.
-  const { recorded, lost } = await recordBatch(database, batch, target.generation.id, results, {
+  const { recorded, lost, charged } = await recordBatch(database, batch, target.generation.id, results, {
     receipts: target.receipts,
+    delivery: target.credits === null ? null : plan.delivery,
   });
+  target.counts.credits += charged;
   if (mark.written && lost.size > 0) await requeueRows(database, batch.tenant, batch.entity, [...lost]);
   for (const result of results) {
     if (!recorded.has(result.key)) continue;

@@ -1,6 +1,7 @@
 import type { CallOptions, Database, Queryable } from '../ports/database.ts';
 import type { VectorStore } from '../ports/vector-store.ts';
 import { readBacklog } from '../queue/backlog.ts';
+import { HAS_FAILED } from '../queue/failed-sql.ts';
 import { sourceError } from '../sources/rows/source-error.ts';
 import type { RowSource } from '../sources/rows/row-source.ts';
 import { findGenerationId } from './generation.ts';
@@ -91,8 +92,8 @@ async function readFailureCauses(
   options: CallOptions,
 ): Promise<EntityStatus['failures']> {
   const { rows } = await database.query<EntityStatus['failures'][number]>(
-    `select coalesce(error_code, 'unknown') as code, count(*) as rows, min(key) as example from vecpipe.queue
-    where tenant = $1 and entity = $2 and available_at = 'infinity'
+    `select coalesce(error_code, 'unknown') as code, count(*) as rows, min(key) as example from vecpipe.queue q
+    where tenant = $1 and entity = $2 and ${HAS_FAILED}
     group by 1 order by 2 desc, 1`,
     [tenant, entity],
     options,

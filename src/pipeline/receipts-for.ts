@@ -11,18 +11,23 @@ export interface VectorWorth {
   readonly keepVectorsBytes: number | null;
 }
 
-/** @returns null for vectors that cost nothing: they are made again sooner than they are kept */
+/**
+ * @param isCharged whether the tenant pays for them with credits
+ * @returns null for vectors that cost nothing: they are made again sooner than they are kept
+ */
 export function receiptsFor(
   database: Queryable,
   tenant: string,
   { isPriced, keepVectorsBytes }: VectorWorth,
   settings: FingerprintSettings,
+  isCharged: boolean,
 ): ReceiptBook | null {
-  if (!isPriced && keepVectorsBytes === null) return null;
+  if (!isPriced && !isCharged && keepVectorsBytes === null) return null;
   return new ReceiptBook(database, {
     tenant,
     vectorSpace: vectorSpace(settings),
     dimensions: settings.dimensions,
     keepBytes: keepVectorsBytes,
+    isCharged,
   });
 }

@@ -1,3 +1,4 @@
+import type { TenantCredits } from '../credits/tenant-credits.ts';
 import type { ReceiptBook } from '../receipts/receipt-book.ts';
 import type { RowSource } from '../sources/rows/row-source.ts';
 import type { Counts } from './counts.ts';
@@ -23,6 +24,8 @@ export interface Target {
   readonly embedder: TextEmbedder;
   /** Null for vectors that cost nothing. */
   readonly receipts: ReceiptBook | null;
+  /** Null where the tenant is not charged: no account, or a provider without a price. Needs the receipts. */
+  readonly credits: TenantCredits | null;
   readonly settings: FingerprintSettings;
   readonly generation: OpenGeneration;
   readonly counts: Counts;

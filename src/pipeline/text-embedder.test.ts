@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { FakeProvider, fakeVector } from '../../test/helpers/fake-provider.ts';
 import { Gate } from '../../test/helpers/gate.ts';
-import type { BatchReceipts } from '../receipts/receipt-book.ts';
+import type { BatchReceipts, BoughtVector } from '../receipts/receipt-book.ts';
 import { shortHash } from '../util/hash.ts';
 import { TextEmbedder } from './text-embedder.ts';
 
@@ -203,7 +203,7 @@ describe('receipts', () => {
         log.push(`find ${hashes.length}`);
         return new Map([...bought].filter(([hash]) => hashes.includes(hash)));
       },
-      keep: async (vectors) => void log.push(`keep ${vectors.size}`),
+      keep: async (vectors) => void log.push(`keep ${vectors.length}`),
     };
     return { log, receipts };
   }
@@ -261,10 +261,47 @@ describe('receipts', () => {
     const kept: string[][] = [];
     const receipts = {
       ...book().receipts,
-      keep: async (vectors: ReadonlyMap<string, Float32Array>) => void kept.push([...vectors.keys()]),
+      keep: async (vectors: readonly BoughtVector[]) =>
+        void kept.push(vectors.map((bought) => bought.textHash)),
     };
     await new TextEmbedder(provider).embed(['a', 'b'], { receipts });
     expect(kept).toEqual([[shortHash('a')]]);
+  });
+
+  test('carry what is due: a call’s credits by the length of its texts, to the last millionth', async () => {
+    const provider = new FakeProvider();
+    provider.creditsPerMillionTokens = 333_333;
+    provider.refused.set('no thanks', { code: 'refused', reason: 'it is' });
+    const due = new Map<string, number>();
+    const receipts = {
+      ...book().receipts,
+      keep: async (vectors: readonly BoughtVector[]) =>
+        vectors.forEach(({ textHash, dueMicros }) => due.set(textHash, dueMicros)),
+    };
+    const embedder = new TextEmbedder(provider);
+    await embedder.embed(['a', 'a b c', 'no thanks', 'a b'], { receipts });
+    expect([...due.keys()]).toEqual(['a', 'a b c', 'a b'].map(shortHash));
+    expect([...due.values()].reduce((sum, micros) => sum + micros)).toBe(8 * 333_333);
+    expect(due.get(shortHash('a b c'))).toBe(4 * 333_333);
+    due.clear();
+    await embedder.embed(['a'], { receipts });
+    expect([...due.values()]).toEqual([0]);
+  });
+
+  test('a vector of no use takes its part of the cost with it', async () => {
+    const provider = new FakeProvider();
+    provider.creditsPerMillionTokens = 1_000_000;
+    provider.spoil = (result) => ({
+      ...result,
+      vectors: result.vectors.with(1, new Float32Array(8).fill(NaN)),
+    });
+    const kept: BoughtVector[] = [];
+    const receipts = {
+      ...book().receipts,
+      keep: async (vectors: readonly BoughtVector[]) => void kept.push(...vectors),
+    };
+    await new TextEmbedder(provider).embed(['a b', 'c d e', 'f'], { receipts });
+    expect(kept.map(({ dueMicros }) => dueMicros)).toEqual([2_000_000, 1_000_000]);
   });
 
   test.each(['find', 'keep'] as const)(

@@ -1,13 +1,19 @@
+import { shareOut } from '../credits/credits.ts';
 import { waitOrAbort } from '../lifetime/abort.ts';
 import type { CallOptions } from '../ports/database.ts';
-import type { EmbeddingProvider, RefusedText } from '../ports/embedding-provider.ts';
-import type { BatchReceipts } from '../receipts/receipt-book.ts';
+import type { EmbeddingProvider, EmbedResult, RefusedText } from '../ports/embedding-provider.ts';
+import type { BatchReceipts, BoughtVector } from '../receipts/receipt-book.ts';
 import { shortHash } from '../util/hash.ts';
 import { slices } from '../util/slices.ts';
 import { CallSlots } from './call-slots.ts';
 import { checkVectors } from './check-vectors.ts';
 
 type Embedded = Float32Array | RefusedText;
+
+/** What a text is known by, here and on its receipt. */
+export function textHash(text: string): string {
+  return shortHash(text);
+}
 
 /** Who made a vector: `reused` when an equal text was embedded before or besides, or bought by an earlier run. */
 export type VectorOrigin = 'provider' | 'fallback' | 'reused';
@@ -62,7 +68,7 @@ export class TextEmbedder {
 
   /** @throws whatever the provider or the receipts throw; a refused text is a value, not an error */
   async embed(texts: readonly string[], options: EmbedTextsOptions = {}): Promise<EmbeddedTexts> {
-    const keys = texts.map((text) => shortHash(text));
+    const keys = texts.map(textHash);
     const missing = new Map<string, Missing>();
     const pending = texts.map((text, index) => {
       const key = keys[index] ?? '';
@@ -137,7 +143,7 @@ export class TextEmbedder {
       const vectors = checkVectors(this.provider, batch.length, result);
       if (receipts !== undefined) {
         // Not to be aborted: the vectors are paid for.
-        await receipts.keep(vectorsOnly(batch.map(({ key }, index) => [key, vectors[index]])));
+        await receipts.keep(this.#bought(batch, vectors, result));
       }
       batch.forEach(({ resolve }, index) => {
         const vector = vectors[index];
@@ -158,8 +164,31 @@ export class TextEmbedder {
     { receipts }: EmbedTextsOptions,
   ): Promise<void> {
     if (receipts === undefined) return;
-    const reused = keys.flatMap((key, index) => (missing.has(key) ? [] : [[key, vectors[index]] as const]));
-    if (reused.length > 0) await receipts.keep(vectorsOnly(reused));
+    const reused = new Map<string, BoughtVector>();
+    keys.forEach((key, index) => {
+      const vector = vectors[index];
+      if (missing.has(key) || !(vector instanceof Float32Array)) return;
+      // What is due for it is due for the batch that bought it.
+      reused.set(key, { textHash: key, vector, dueMicros: 0 });
+    });
+    if (reused.size > 0) await receipts.keep([...reused.values()]);
+  }
+
+  /**
+   * What the call cost is shared by the texts that the provider embedded, by their length. One whose vector turned out
+   * to be of no use takes its part with it: nobody is charged for what was not delivered.
+   */
+  #bought(batch: readonly Missing[], vectors: readonly Embedded[], result: EmbedResult): BoughtVector[] {
+    const { tokenizer } = this.provider;
+    const { creditMicros = 0 } = result;
+    const weights = batch.map(({ text }, index) =>
+      creditMicros > 0 && result.vectors[index] instanceof Float32Array ? tokenizer.count(text) : 0,
+    );
+    const due = shareOut(creditMicros, weights);
+    return batch.flatMap(({ key }, index) => {
+      const vector = vectors[index];
+      return vector instanceof Float32Array ? [{ textHash: key, vector, dueMicros: due[index] ?? 0 }] : [];
+    });
   }
 
   #origins(
@@ -207,14 +236,6 @@ function promised(): Promised {
   // A rejection reaches whoever awaits the text; nobody may.
   promise.catch(() => {});
   return { promise, resolve, reject };
-}
-
-function vectorsOnly(
-  entries: readonly (readonly [string, Embedded | undefined])[],
-): Map<string, Float32Array> {
-  const vectors = new Map<string, Float32Array>();
-  for (const [key, vector] of entries) if (vector instanceof Float32Array) vectors.set(key, vector);
-  return vectors;
 }
 
 /** A view would keep the whole answer of its call in memory for as long as the one vector is remembered. */

@@ -7,7 +7,7 @@ import type { Counts, Failure } from './counts.ts';
 import { queueChanges } from './queue-changes.ts';
 import { recordedPoints } from './recorded-points.ts';
 import { drainQueue } from './drain-queue.ts';
-import type { DrainOptions } from './drain-queue.ts';
+import type { DrainOptions, DrainTargets } from './drain-queue.ts';
 import type { BatchContext } from './process-batch.ts';
 import { ownPoints } from './own-points.ts';
 import { hasOtherCollection } from './has-other-collection.ts';
@@ -23,6 +23,8 @@ export interface VectorizeOptions extends DrainOptions {
   refresh: boolean;
   /** Delete vanished rows even when they are more than the guard lets pass. */
   deleteAll: boolean;
+  /** How the queue is worked off; left out: by this process. */
+  drain?: DrainTargets;
 }
 
 /** Failures listed in a report at the most, per target; the counts are always complete. */
@@ -160,7 +162,8 @@ class Run {
   }
 
   async #drain(): Promise<void> {
-    const broken = await drainQueue(this.#context, this.ready, this.#options);
+    const { drain = drainQueue } = this.#options;
+    const broken = await drain(this.#context, this.ready, this.#options);
     for (const [target, error] of broken) this.#break(target, error);
   }
 

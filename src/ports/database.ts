@@ -53,6 +53,18 @@ export interface Database extends Queryable, AsyncDisposable {
    * service inside.
    */
   transaction<Result>(work: (tx: Queryable) => Promise<Result>, options?: CallOptions): Promise<Result>;
+  /**
+   * Calls `onNotify` whenever something was notified on the channel, for several notifications perhaps once. What it
+   * listens on may break: then it is opened again, for as long as that takes, and `onNotify` is called once, since
+   * something may have been missed. So it tells that there may be news, and nothing may depend on it alone.
+   *
+   * Resolves when it listens; the caller disposes, and nothing is called any more from then on, or once the database
+   * is disposed.
+   * @param onNotify must not throw and must not block
+   * @param options the signal ends the opening only
+   * @throws {VecpipeError} `unavailable` when the database cannot be reached for it
+   */
+  listen(channel: string, onNotify: () => void, options?: CallOptions): Promise<AsyncDisposable>;
 }
 
 /** What Postgres refused, reduced to what is safe and useful to show: never the SQL, never a row's values. */

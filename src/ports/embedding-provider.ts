@@ -40,6 +40,8 @@ export interface EmbedResult {
   tokens: number;
   /** Money for those tokens; left out by a provider, filled in by the route that knows the price. */
   cost?: number;
+  /** Millionths of a credit for them; like `cost` filled in by the route. */
+  creditMicros?: number;
   /** A fallback answered; filled in by the route. */
   byFallback?: boolean;
 }

@@ -1,9 +1,10 @@
 import type { CallOptions, Queryable } from '../ports/database.ts';
+import { HAS_FAILED } from './failed-sql.ts';
 
 export interface Backlog {
   /** Rows in the queue, failed and leased ones included. */
   pending: number;
-  /** Rows that rest as failed. */
+  /** Rows that have failed and are not due: they rest, or wait for their next try. */
   failed: number;
   /** Rows under a lease that has not run out. */
   leased: number;
@@ -20,11 +21,11 @@ export async function readBacklog(
   const { rows } = await database.query<Backlog>(
     `select
       count(*) as pending,
-      count(*) filter (where available_at = 'infinity') as failed,
+      count(*) filter (where ${HAS_FAILED}) as failed,
       count(*) filter (where lease_until >= now()) as leased,
       (extract(epoch from min(lease_until) filter (where lease_until >= now()) - now()) * 1000)::float8
         as "leaseEndsInMs"
-    from vecpipe.queue where tenant = $1 and entity = $2`,
+    from vecpipe.queue q where tenant = $1 and entity = $2`,
     [tenant, entity],
     options,
   );
@@ -37,7 +38,7 @@ export interface FailedRow {
   message: string;
 }
 
-/** Rows that rest as failed, in key order. */
+/** Rows that have failed and are not due, in key order. */
 export async function readFailedRows(
   database: Queryable,
   tenant: string,
@@ -45,8 +46,8 @@ export async function readFailedRows(
   options: CallOptions & { limit: number },
 ): Promise<FailedRow[]> {
   const { rows } = await database.query<FailedRow>(
-    `select key, error_code as code, error as message from vecpipe.queue
-    where tenant = $1 and entity = $2 and available_at = 'infinity' order by key limit $3`,
+    `select key, error_code as code, error as message from vecpipe.queue q
+    where tenant = $1 and entity = $2 and ${HAS_FAILED} order by key limit $3`,
     [tenant, entity, options.limit],
     options,
   );

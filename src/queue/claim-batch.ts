@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { CallOptions, Queryable } from '../ports/database.ts';
-import type { Batch, ClaimedRow } from './work.ts';
+import type { Batch, ClaimedRow, QueuePlace } from './work.ts';
 
 export interface ClaimOptions extends CallOptions {
   tenant: string;
@@ -8,22 +8,32 @@ export interface ClaimOptions extends CallOptions {
   runId: string;
   limit: number;
   leaseMs: number;
+  /** Only rows behind this place in the queue; left out: from its beginning. */
+  after?: QueuePlace | undefined;
+  /** Only rows that are to be deleted. */
+  onlyDeletes?: boolean;
 }
 
 /**
  * Leases up to `limit` queued rows, oldest first, skipping those that another worker holds. One statement, one
  * round trip; the lease is all that is left of it.
- * @returns null when nothing can be claimed now
+ *
+ * What was done leaves dead rows at the front of the queue for as long as any session holds an older snapshot, and
+ * each claim from the beginning would walk over all of them: so a worker goes on from where its last claim ended.
+ * @returns null when nothing can be claimed there now
  */
 export async function claimBatch(database: Queryable, options: ClaimOptions): Promise<Batch | null> {
-  const { tenant, entity, runId, limit, leaseMs } = options;
+  const { tenant, entity, runId, limit, leaseMs, after, onlyDeletes = false } = options;
   const leaseToken = randomUUID();
   // Taken before the statement is sent: the lease in the database can only end later than this.
   const leaseValidUntil = performance.now() + leaseMs;
-  const { rows } = await database.query<ClaimedRow>(
+  const { rows } = await database.query<ClaimedRow & QueuePlace>(
     `with picked as (
-      select key, unconfirmed from vecpipe.queue
+      select key, unconfirmed, (extract(epoch from available_at) * 1000000)::int8 as "availableAtMicros"
+      from vecpipe.queue
       where tenant = $1 and entity = $2 and available_at <= now() and (lease_until is null or lease_until < now())
+        and (available_at, key) > (timestamptz 'epoch' + $7::int8 * interval '1 microsecond', $8)
+        and (operation = 'delete' or not $9::boolean)
       order by available_at, key
       limit $3
       for update skip locked
@@ -38,11 +48,41 @@ export async function claimBatch(database: Queryable, options: ClaimOptions): Pr
     where q.tenant = $1 and q.entity = $2 and q.key = picked.key
       -- Says nothing new, but keeps the planner from walking the whole queue for each row (see record-batch.ts).
       and q.key = any (array(select key from picked))
-    returning q.key, q.operation, q.version, q.attempts, picked.unconfirmed`,
-    [tenant, entity, limit, leaseToken, leaseMs, runId],
+    returning q.key, q.operation, q.version, q.attempts, picked.unconfirmed, picked."availableAtMicros"`,
+    [
+      tenant,
+      entity,
+      limit,
+      leaseToken,
+      leaseMs,
+      runId,
+      after?.availableAtMicros ?? 0,
+      after?.key ?? '',
+      onlyDeletes,
+    ],
     options,
   );
   if (rows.length === 0) return null;
-  rows.sort((a, b) => (a.key < b.key ? -1 : 1));
-  return { tenant, entity, leaseToken, rows, leaseValidUntil };
+  const last = rows.reduce((one, other) => (isBehind(one, other) ? one : other));
+  return {
+    tenant,
+    entity,
+    leaseToken,
+    runId,
+    rows: rows.map(claimedRow).toSorted((a, b) => (a.key < b.key ? -1 : 1)),
+    last: { availableAtMicros: last.availableAtMicros, key: last.key },
+    leaseValidUntil,
+  };
+}
+
+function claimedRow({ key, operation, version, attempts, unconfirmed }: ClaimedRow): ClaimedRow {
+  return { key, operation, version, attempts, unconfirmed };
+}
+
+/** In the order of the queue, in which keys are compared by their bytes. */
+function isBehind(one: QueuePlace, other: QueuePlace): boolean {
+  const laterMicros = one.availableAtMicros - other.availableAtMicros;
+  return (
+    laterMicros > 0 || (laterMicros === 0 && Buffer.compare(Buffer.from(one.key), Buffer.from(other.key)) > 0)
+  );
 }

@@ -8,6 +8,7 @@ export const ON_QUEUED_ALREADY = `
     operation = excluded.operation,
     row_hash = excluded.row_hash,
     attempts = 0,
+    failures = 0,
     available_at = now(),
     error_code = null,
     error = null

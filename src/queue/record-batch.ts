@@ -1,5 +1,9 @@
+import { randomUUID } from 'node:crypto';
+import { MICROS_PER_CREDIT } from '../credits/credits.ts';
+import { settlementSql } from '../credits/settlement-sql.ts';
 import { retryConflicts } from '../db/retry-conflicts.ts';
 import type { BoundValue, CallOptions, Queryable } from '../ports/database.ts';
+import { nextTrySql } from './failed-sql.ts';
 import type { Batch, RowResult } from './work.ts';
 
 export interface Recorded {
@@ -7,25 +11,37 @@ export interface Recorded {
   recorded: Set<string>;
   /** Rows that changed while they were worked on; they stay queued and free. */
   outdated: Set<string>;
-  /** Rows whose lease has passed to somebody else, or that somebody else finished. */
+  /** Rows whose lease has passed to somebody else, or that somebody else finished otherwise. */
   lost: Set<string>;
+  /** Credits that the tenant was charged. */
+  charged: number;
+}
+
+/** Which texts stand behind which rows: what was bought for a row is charged when the row is recorded. */
+export interface Delivery {
+  /** Of the same length, a pair a text. */
+  keys: readonly string[];
+  textHashes: readonly string[];
 }
 
 export interface RecordOptions extends CallOptions {
   /** Of the batch's vectors, when they were bought: dropped, or kept for later, once every row is stored. */
-  receipts?: { keepsVectors: boolean } | null;
+  receipts?: { keepsVectors: boolean; vectorSpace: string } | null;
+  /** Where the tenant is charged: the batch's texts. Needs the receipts, which say what is due. */
+  delivery?: Delivery | null;
 }
 
 /**
- * Ends a batch: vector state, dequeue, failure reasons and receipts in one statement, hence one transaction. Only
- * rows that still carry the batch's lease token and the claimed version are recorded.
+ * Ends a batch: vector state, dequeue, failure reasons, receipts and the charge in one statement, hence one
+ * transaction. Only rows that still carry the batch's lease token and the claimed version are recorded, and only
+ * those are charged for; what was reserved beyond that is freed. May be repeated when its answer was lost.
  */
 export async function recordBatch(
   database: Queryable,
   batch: Batch,
   generationId: number,
   results: readonly RowResult[],
-  { receipts = null, ...options }: RecordOptions = {},
+  { receipts = null, delivery = null, ...options }: RecordOptions = {},
 ): Promise<Recorded> {
   const values: BoundValue[] = [
     batch.tenant,
@@ -35,29 +51,102 @@ export async function recordBatch(
     ...columnsOf(results),
   ];
   if (receipts !== null) values.push(receipts.keepsVectors);
+  if (receipts !== null && delivery !== null) {
+    values.push(delivery.keys, delivery.textHashes, batch.runId, randomUUID(), randomUUID());
+    values.push(receipts.vectorSpace);
+  }
   const { rows } = await retryConflicts(
-    () => database.query<{ key: string; current: boolean }>(recordSql(receipts !== null), values, options),
+    () =>
+      database.query<{ key: string; current: boolean; charged: number }>(
+        recordSql(receipts !== null, delivery !== null),
+        values,
+        options,
+      ),
     options,
   );
   const current = new Map(rows.map((row) => [row.key, row.current]));
+  const recorded = await findRecorded(
+    database,
+    batch,
+    generationId,
+    results.filter(({ key }) => !current.has(key)),
+    options,
+  );
+  for (const key of recorded) current.set(key, true);
   const withState = (wanted: boolean | undefined) =>
     new Set(results.map((result) => result.key).filter((key) => current.get(key) === wanted));
-  return { recorded: withState(true), outdated: withState(false), lost: withState(undefined) };
+  return {
+    recorded: withState(true),
+    outdated: withState(false),
+    lost: withState(undefined),
+    charged: rows[0]?.charged ?? 0,
+  };
 }
+
+/**
+ * Rows that are gone from the queue because exactly this result was recorded: by this batch, when the answer to its
+ * statement was lost and it was repeated, or by whoever took them over.
+ */
+async function findRecorded(
+  database: Queryable,
+  { tenant, entity }: Batch,
+  generationId: number,
+  missing: readonly RowResult[],
+  options: CallOptions,
+): Promise<string[]> {
+  if (missing.length === 0) return [];
+  const { rows } = await database.query<{ key: string }>(
+    `select r.key from unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::int4[])
+      as r(key, outcome, text_hash, payload_hash, chunks)
+    left join vecpipe.vector_state v
+      on v.generation_id = $3::int8 and v.tenant = $1 and v.entity = $2 and v.key = r.key
+    where not exists (select from vecpipe.queue q where q.tenant = $1 and q.entity = $2 and q.key = r.key)
+      and case r.outcome
+        when 'stored' then
+          v.text_hash = r.text_hash and v.payload_hash = r.payload_hash and v.chunks = r.chunks
+        when 'deleted' then v.key is null
+        else false
+      end`,
+    [
+      tenant,
+      entity,
+      generationId,
+      missing.map(({ key }) => key),
+      missing.map(({ outcome }) => outcome),
+      ...(['textHash', 'payloadHash', 'chunks'] as const).map((name) =>
+        missing.map((result) => (result.outcome === 'stored' ? result[name] : null)),
+      ),
+    ],
+    options,
+  );
+  return rows.map(({ key }) => key);
+}
+
+/** Why a part of the reservation is freed. */
+const RELEASE_REASON = `(
+        select case
+          when count(*) filter (where held.current and held.outcome = 'failed') > 0
+            then count(*) filter (where held.current and held.outcome = 'failed') || '/' || count(*) || ' rows failed'
+          when count(*) filter (where held.current is not true) > 0
+            then count(*) filter (where held.current is not true) || '/' || count(*) || ' rows changed meanwhile'
+          else 'not needed'
+        end
+        from result left join held on held.key = result.key
+      )`;
 
 // Two hints for the planner that say nothing new: `= any ($5)` keeps it from walking all of a tenant's rows once for
 // each row of the batch where it has no statistics (1,100 ms for 256 of 4,000), and the comparison of the lease inside
 // `case` from taking the batch for one row, which it would compare with each of the others (50 ms of 80 for 256).
-const recordSql = (hasReceipts: boolean) => `
+const recordSql = (hasReceipts: boolean, isCharged: boolean) => `
   with result as (
     select * from unnest(
       $5::text[], $6::int8[], $7::text[], $8::text[], $9::text[], $10::text[], $11::int4[],
-      $12::text[], $13::text[]
-    ) as r(key, version, outcome, row_hash, text_hash, payload_hash, chunks, error_code, error)
+      $12::text[], $13::text[], $14::boolean[]
+    ) as r(key, version, outcome, row_hash, text_hash, payload_hash, chunks, error_code, error, is_final)
   ), held as (
     -- Locked in key order, as every other writer does, so that two of them cannot wait for each other.
     select q.key, q.version = result.version as current, result.outcome, result.row_hash, result.text_hash,
-      result.payload_hash, result.chunks, result.error_code, result.error
+      result.payload_hash, result.chunks, result.error_code, result.error, result.is_final
     from vecpipe.queue q join result on result.key = q.key
     where q.tenant = $1 and q.entity = $2 and q.key = any ($5::text[])
       and case when q.lease_token = $4::uuid then true else false end
@@ -85,7 +174,7 @@ const recordSql = (hasReceipts: boolean) => `
       and v.key = held.key and held.current and held.outcome = 'dropped'
   ), rested as (
     update vecpipe.queue q set
-      available_at = 'infinity', error_code = held.error_code, error = held.error,
+      available_at = ${nextTrySql('held.is_final')}, failures = q.failures + 1, error_code = held.error_code, error = held.error,
       failed_generation = $3::int8,
       lease_token = null, lease_until = null, lease_run = null
     from held
@@ -95,23 +184,48 @@ const recordSql = (hasReceipts: boolean) => `
     update vecpipe.queue q set lease_token = null, lease_until = null, lease_run = null
     from held
     where q.tenant = $1 and q.entity = $2 and q.key = any ($5::text[]) and q.key = held.key and not held.current
-  )${hasReceipts ? RECEIPTS_SQL : ''}
-  select key, current from held`;
+  )${hasReceipts ? receiptsSql(isCharged) : ''}${isCharged ? CHARGE_SQL : ''}
+  select key, current, ${isCharged ? '(select charged from settlement)' : '0'} as charged from held`;
 
 // A row that changed meanwhile, passed to another worker or failed comes again and may ask for the same vectors:
 // then all of the batch's receipts stay, until they are too old.
-const RECEIPTS_SQL = `, spent as (
+const receiptsSql = (isCharged: boolean) => `, unfinished as (
+    select from result left join held on held.key = result.key
+    where held.current is not true or result.outcome = 'failed'
+  )${isCharged ? BILL_SQL : ''}, spent as (
     delete from vecpipe.receipts r
-    where r.tenant = $1 and r.lease_token = $4::uuid and not exists (
-      select from result left join held on held.key = result.key
-      where held.current is not true or result.outcome = 'failed'
-    )
+    where r.tenant = $1 and r.lease_token = $4::uuid and not exists (select from unfinished)
+      ${isCharged ? 'and (select count(*) from bill) >= 0' : ''}
     returning r.vector_space, r.text_hash, r.vector
   ), kept as (
     insert into vecpipe.kept_vectors (tenant, vector_space, text_hash, vector)
-    select $1, vector_space, text_hash, vector from spent where $14::boolean order by text_hash
+    select $1, vector_space, text_hash, vector from spent where $15::boolean order by text_hash
     on conflict (tenant, vector_space, text_hash) do update set used_at = now()
   )`;
+
+// What is due for a text stands on the receipt of whoever bought it: this batch, one that died, or one that lost its
+// rows to this one. It is locked before it is read, since another batch with the same text may be charging it.
+const BILL_SQL = `, delivered as (
+    select distinct pair.text_hash from unnest($16::text[], $17::text[]) as pair(key, text_hash)
+    join held on held.key = pair.key where held.current and held.outcome = 'stored'
+  ), bill as (
+    select r.text_hash, r.lease_token, r.due_micros from vecpipe.receipts r
+    where r.tenant = $1 and r.vector_space = $21 and r.text_hash = any (array(select text_hash from delivered))
+    order by r.text_hash, r.lease_token
+    for update
+  )`;
+
+// Bought by two at once, a text is still delivered once: it is charged at one price, and then it is paid for.
+const CHARGE_SQL = `, paid as (
+    update vecpipe.receipts r set due_micros = 0 from bill
+    where r.tenant = $1 and r.vector_space = $21 and r.text_hash = bill.text_hash
+      and r.lease_token = bill.lease_token and bill.due_micros > 0
+      -- Those of the batch itself may be deleted by the same statement.
+      and (r.lease_token <> $4::uuid or exists (select from unfinished))
+  ), charge as (
+    select ceil(coalesce(sum(micros), 0) / ${MICROS_PER_CREDIT}.0)::int8 as credits
+    from (select max(due_micros) as micros from bill group by text_hash) as text
+  ), ${settlementSql({ run: 18, chargeId: 19, releaseId: 20 }, RELEASE_REASON)}`;
 
 function columnsOf(results: readonly RowResult[]) {
   const stored = results.map((result) => (result.outcome === 'stored' ? result : null));
@@ -126,5 +240,6 @@ function columnsOf(results: readonly RowResult[]) {
     stored.map((result) => result?.chunks ?? null),
     failed.map((result) => result?.code ?? null),
     failed.map((result) => result?.reason ?? null),
+    failed.map((result) => result?.isFinal ?? null),
   ];
 }

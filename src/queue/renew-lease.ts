@@ -2,7 +2,7 @@ import type { CallOptions, Queryable } from '../ports/database.ts';
 import type { Batch } from './work.ts';
 
 /**
- * Extends a batch's lease by `leaseMs` from now.
+ * Extends a batch's lease, and its reservation with it, by `leaseMs` from now.
  * @returns false when another worker has taken any of its rows: the batch must be given up
  */
 export async function renewLease(
@@ -10,6 +10,18 @@ export async function renewLease(
   batch: Batch,
   options: CallOptions & { leaseMs: number },
 ): Promise<boolean> {
+  if (!(await renewOnce(database, batch, options))) return false;
+  if (performance.now() < batch.leaseValidUntil) return true;
+  // It had to wait for the database, and what it says of the lease's end is over already.
+  return renewOnce(database, batch, options);
+}
+
+async function renewOnce(
+  database: Queryable,
+  batch: Batch,
+  options: CallOptions & { leaseMs: number },
+): Promise<boolean> {
+  // Taken before the statement is sent: the lease in the database can only end later than this.
   const leaseValidUntil = performance.now() + options.leaseMs;
   const { changed } = await database.query(
     `with held as (
@@ -18,6 +30,9 @@ export async function renewLease(
       where tenant = $1 and entity = $2 and key = any ($3::text[]) and lease_token = $4::uuid
       order by key
       for update
+    ), reserved as (
+      update vecpipe.credit_reservations set expires_at = now() + $5::float8 * interval '1 millisecond'
+      where tenant = $1 and id = $4::uuid
     )
     update vecpipe.queue q set lease_until = now() + $5::float8 * interval '1 millisecond'
     from held where q.tenant = $1 and q.entity = $2 and q.key = held.key`,

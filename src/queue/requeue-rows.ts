@@ -1,4 +1,5 @@
 import type { CallOptions, Queryable } from '../ports/database.ts';
+import { HAS_FAILED } from './failed-sql.ts';
 
 /**
  * Queues rows again whose points were written after their lease had passed on: another worker may have stored
@@ -20,7 +21,7 @@ export async function requeueRows(
   );
 }
 
-/** Lets rows that rest as failed be claimed again. @returns how many */
+/** Lets rows that have failed be claimed again. @returns how many */
 export async function retryFailedRows(
   database: Queryable,
   tenant: string,
@@ -30,12 +31,13 @@ export async function retryFailedRows(
   const { changed } = await database.query(
     `with resting as (
       -- Locked in key order, as every other writer does, so that two of them cannot wait for each other.
-      select key from vecpipe.queue
-      where tenant = $1 and entity = $2 and available_at = 'infinity'
+      select key from vecpipe.queue q
+      where tenant = $1 and entity = $2 and ${HAS_FAILED}
       order by key
       for update
     )
-    update vecpipe.queue q set available_at = now(), attempts = 0, error_code = null, error = null
+    update vecpipe.queue q set available_at = now(), attempts = 0, failures = 0, error_code = null,
+      error = null
     from resting where q.tenant = $1 and q.entity = $2 and q.key = resting.key`,
     [tenant, entity],
     options,

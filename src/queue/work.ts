@@ -3,10 +3,21 @@ export interface Batch {
   tenant: string;
   entity: string;
   leaseToken: string;
+  /** Whose lease it is. */
+  runId: string;
   /** In key order. */
   rows: ClaimedRow[];
+  /** Its last row in the order of the queue. */
+  last: QueuePlace;
   /** Reading of `performance.now()` after which the lease may have passed to another worker. */
   leaseValidUntil: number;
+}
+
+/** A place in a tenant's queue of one entity. */
+export interface QueuePlace {
+  /** Microseconds since 1970. */
+  availableAtMicros: number;
+  key: string;
 }
 
 export interface ClaimedRow {
@@ -31,5 +42,6 @@ export type RowResult = { key: string; version: number } & (
   | { outcome: 'deleted' }
   /** Not worked on: its points stay, and are doubted until a comparison has looked at the row. */
   | { outcome: 'dropped' }
-  | { outcome: 'failed'; code: string; reason: string }
+  /** `isFinal`: trying again cannot help until the row, the config or the provider has changed. */
+  | { outcome: 'failed'; code: string; reason: string; isFinal: boolean }
 );

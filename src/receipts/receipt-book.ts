@@ -11,7 +11,14 @@ export interface BatchReceipts {
    */
   find(textHashes: readonly string[], options?: CallOptions): Promise<Map<string, Float32Array>>;
   /** Resolves when the vectors are safe. @throws whatever the database throws */
-  keep(vectors: ReadonlyMap<string, Float32Array>, options?: CallOptions): Promise<void>;
+  keep(vectors: readonly BoughtVector[], options?: CallOptions): Promise<void>;
+}
+
+export interface BoughtVector {
+  textHash: string;
+  vector: Float32Array;
+  /** Millionths of a credit to charge once it is delivered, by whomever; 0 for one that another batch has bought. */
+  dueMicros: number;
 }
 
 export interface ReceiptSpace {
@@ -21,6 +28,8 @@ export interface ReceiptSpace {
   dimensions: number;
   /** Bytes of vectors that stay after their batch was recorded; null when none do. */
   keepBytes: number | null;
+  /** Whether the tenant is charged: then what is due is kept with the vectors. */
+  isCharged: boolean;
 }
 
 /** Vectors a statement, so that its values stay at a few megabytes. */
@@ -47,6 +56,11 @@ export class ReceiptBook {
   constructor(database: Queryable, space: ReceiptSpace) {
     this.#database = database;
     this.#space = space;
+  }
+
+  /** See {@link ReceiptSpace}. */
+  get vectorSpace(): string {
+    return this.#space.vectorSpace;
   }
 
   /** Whether vectors stay after their batch was recorded. */
@@ -124,22 +138,23 @@ export class ReceiptBook {
 
   async #keep(
     leaseToken: string,
-    vectors: ReadonlyMap<string, Float32Array>,
+    vectors: readonly BoughtVector[],
     options: CallOptions = {},
   ): Promise<void> {
-    const { tenant, vectorSpace } = this.#space;
-    for (const slice of slices([...vectors], STATEMENT_VECTORS)) {
+    const { tenant, vectorSpace, isCharged } = this.#space;
+    for (const slice of slices(vectors, STATEMENT_VECTORS)) {
       await this.#run(
-        `insert into vecpipe.receipts (tenant, vector_space, text_hash, lease_token, vector)
-        select $1, $2, text_hash, $3::uuid, decode(vector, 'base64')
-        from unnest($4::text[], $5::text[]) as bought(text_hash, vector)
+        `insert into vecpipe.receipts (tenant, vector_space, text_hash, lease_token, vector, due_micros)
+        select $1, $2, text_hash, $3::uuid, decode(vector, 'base64'), due_micros
+        from unnest($4::text[], $5::text[], $6::int8[]) as bought(text_hash, vector, due_micros)
         on conflict do nothing`,
         [
           tenant,
           vectorSpace,
           leaseToken,
-          slice.map(([hash]) => hash),
-          slice.map(([, vector]) => vectorToText(vector)),
+          slice.map(({ textHash }) => textHash),
+          slice.map(({ vector }) => vectorToText(vector)),
+          slice.map(({ dueMicros }) => (isCharged ? dueMicros : 0)),
         ],
         options,
       );

@@ -1,8 +1,10 @@
 import { setImmediate as nextPhase } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openPostgresDatabase } from '../../src/db/postgres/postgres-database.ts';
+import { PostgresListener } from '../../src/db/postgres/postgres-listener.ts';
 import type { Database } from '../../src/ports/database.ts';
 import { availableDatabases, type TestDatabase } from '../helpers/databases.ts';
+import { openTcpProxy } from '../helpers/tcp-proxy.ts';
 
 const variant = availableDatabases().find(({ kind }) => kind === 'postgres');
 
@@ -185,6 +187,120 @@ describe.skipIf(!variant)('the connections to a Postgres server', () => {
     } finally {
       await observer.execute(`alter database ${name} reset statement_timeout`);
     }
+  });
+
+  describe('a listener', () => {
+    /** Backends whose last statement began to listen, or asked whether it still does. */
+    const listening = async () => (await backends()).filter(({ query }) => /^listen|^select 1$/.test(query));
+    const notify = () => observer.query(`select pg_notify('work', '')`);
+
+    test('takes no connection from the pool, and leaves none behind', async () => {
+      await using database = await target.open({ maxConnections: 1 });
+      const listener = await database.listen('work', () => {});
+      await database.transaction(async () => {
+        await expect.poll(listening).toHaveLength(1);
+      });
+      await listener[Symbol.asyncDispose]();
+      await expect.poll(listening).toEqual([]);
+    });
+
+    test('whose backend is killed tells that something may have been missed, and listens again', async () => {
+      const heard = vi.fn<() => void>();
+      await using database = await target.open({ maxConnections: 1 });
+      await using _listener = await database.listen('work', heard);
+      for (const times of [1, 2]) {
+        const [{ pid } = { pid: 0 }] = await listening();
+        await observer.query('select pg_terminate_backend($1)', [pid]);
+        await expect.poll(() => heard.mock.calls.length, { timeout: 10_000 }).toBe(times * 2 - 1);
+        await notify();
+        await expect.poll(() => heard.mock.calls.length).toBe(times * 2);
+      }
+    });
+
+    test('goes on once a server that is away comes back', async () => {
+      const heard = vi.fn<() => void>();
+      await using proxy = await openTcpProxy(target.environment.DATABASE_URL!);
+      await using database = await openPostgresDatabase({ url: proxy.url, maxConnections: 1 });
+      await using _listener = await database.listen('work', heard);
+      await proxy.cut();
+      await expect.poll(listening).toEqual([]);
+      await proxy.restore();
+      await expect.poll(() => heard.mock.calls.length, { timeout: 10_000 }).toBe(1);
+      await notify();
+      await expect.poll(() => heard.mock.calls.length).toBe(2);
+    });
+
+    test('can be ended, by itself or with the database, while the server is away or hangs', async () => {
+      await using proxy = await openTcpProxy(target.environment.DATABASE_URL!);
+      for (const fault of ['cut', 'stall'] as const) {
+        await using database = await openPostgresDatabase({ url: proxy.url, maxConnections: 1 });
+        const listener = await database.listen('work', () => {});
+        await database.listen('work', () => {});
+        await proxy[fault]();
+        await listener[Symbol.asyncDispose]();
+        await database[Symbol.asyncDispose]();
+        await proxy.restore();
+        await expect.poll(listening).toEqual([]);
+      }
+    });
+
+    test('notices by itself that the other side does not answer any more', async () => {
+      const heard = vi.fn<() => void>();
+      await using proxy = await openTcpProxy(target.environment.DATABASE_URL!);
+      await using _listener = await PostgresListener.open(
+        {
+          channel: 'work',
+          onNotify: heard,
+          connection: { connectionString: proxy.url },
+          connectDeadlineMs: 5_000,
+          place: { location: 'here', source: 'the test' },
+          beatMs: 50,
+        },
+        [],
+      );
+      const [first] = await listening();
+      proxy.stall();
+      // The server sees it closed by us: nobody else has ended it.
+      await expect.poll(async () => (await listening()).map(({ pid }) => pid)).not.toContain(first!.pid);
+      await proxy.restore();
+      await expect.poll(() => heard.mock.calls.length, { timeout: 10_000 }).toBe(1);
+    });
+
+    test('that is aborted while the server hangs leaves nothing behind', async () => {
+      await using proxy = await openTcpProxy(target.environment.DATABASE_URL!);
+      await using database = await openPostgresDatabase({ url: proxy.url, maxConnections: 1 });
+      proxy.stall();
+      const connected = proxy.connection();
+      const stopped = new Error('stopped');
+      const controller = new AbortController();
+      const aborted = expect(database.listen('work', () => {}, { signal: controller.signal })).rejects.toBe(
+        stopped,
+      );
+      const closed = expect(database.listen('work', () => {})).rejects.toThrow(
+        'the database has been closed',
+      );
+      await connected;
+      controller.abort(stopped);
+      await aborted;
+      await database[Symbol.asyncDispose]();
+      await closed;
+      await expect.poll(listening).toEqual([]);
+    });
+
+    test('that cannot be had is one sentence', async () => {
+      await using proxy = await openTcpProxy(target.environment.DATABASE_URL!);
+      await using database = await openPostgresDatabase({
+        url: proxy.url,
+        maxConnections: 1,
+        connectDeadlineMs: 200,
+      });
+      proxy.stall();
+      await expect(database.listen('work', () => {})).rejects.toMatchObject({
+        family: 'unavailable',
+        code: 'database_unreachable',
+        message: expect.stringMatching(/^cannot reach Postgres at \S+ \(DATABASE_URL\): no answer in time$/),
+      });
+    });
   });
 
   test('a database that does not exist is one sentence', async () => {

@@ -1,5 +1,6 @@
+import { getEventListeners } from 'node:events';
 import { inspect } from 'node:util';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { DatabaseError, type BoundValue, type Database, type Queryable } from '../../src/ports/database.ts';
 
 /** Hard on every way of quoting: quotes, commas, braces, backslashes, white space, null's name, astral characters. */
@@ -449,6 +450,77 @@ export function describeDatabase(name: string, open: () => Promise<Database>): v
       });
     });
 
+    describe('listening', () => {
+      const notify = (channel: string) => database.query('select pg_notify($1, $2)', [channel, '']);
+
+      test.each(['work', 'Mixed Case', 'with "quotes"'])(
+        'hears what is notified on channel %s, and nothing else',
+        async (channel) => {
+          const heard = vi.fn<() => void>();
+          const heardOther = vi.fn<() => void>();
+          await using _listener = await database.listen(channel, heard);
+          await using _other = await database.listen('other', heardOther);
+          await notify(channel);
+          await expect.poll(() => heard.mock.calls.length).toBe(1);
+          await notify('other');
+          await expect.poll(() => heardOther.mock.calls.length).toBe(1);
+          expect(heard).toHaveBeenCalledTimes(1);
+        },
+      );
+
+      test('hears of a transaction once it is committed, and of none that was rolled back', async () => {
+        const heard = vi.fn<() => void>();
+        await using _listener = await database.listen('work', heard);
+        const undone = database.transaction(async (tx) => {
+          await tx.query(`select pg_notify('work', 'undone')`);
+          throw new Error('no');
+        });
+        await expect(undone).rejects.toThrow('no');
+        await database.transaction(async (tx) => {
+          await tx.query(`select pg_notify('work', '')`);
+          await tx.query(`insert into shelf values (2, 'b')`);
+          expect(heard).not.toHaveBeenCalled();
+        });
+        await expect.poll(() => heard.mock.calls.length).toBe(1);
+      });
+
+      test('several are told, and one that is disposed no more', async () => {
+        const heard = vi.fn<() => void>();
+        const ended = vi.fn<() => void>();
+        await using _listener = await database.listen('work', heard);
+        const listener = await database.listen('work', ended);
+        await notify('work');
+        await expect.poll(() => [heard.mock.calls.length, ended.mock.calls.length]).toEqual([1, 1]);
+        await listener[Symbol.asyncDispose]();
+        await listener[Symbol.asyncDispose]();
+        await notify('work');
+        await expect.poll(() => heard.mock.calls.length).toBe(2);
+        expect(ended).toHaveBeenCalledTimes(1);
+      });
+
+      test('does not begin when it was aborted before, and goes on when it is aborted after', async () => {
+        const stopped = new Error('stopped');
+        const never = vi.fn<() => void>();
+        const options = { signal: AbortSignal.abort(stopped) };
+        await expect(database.listen('work', never, options)).rejects.toBe(stopped);
+        const controller = new AbortController();
+        const heard = vi.fn<() => void>();
+        await using _listener = await database.listen('work', heard, { signal: controller.signal });
+        controller.abort(stopped);
+        await notify('work');
+        await expect.poll(() => heard.mock.calls.length).toBe(1);
+        expect(never).not.toHaveBeenCalled();
+      });
+
+      test('leaves no listener on the signal', async () => {
+        const { signal } = new AbortController();
+        for (let count = 0; count < 3; count += 1) {
+          await using _listener = await database.listen('work', () => {}, { signal });
+        }
+        expect(getEventListeners(signal, 'abort')).toEqual([]);
+      });
+    });
+
     test('its location names no user, password or parameter', () => {
       expect(database.location).not.toMatch(/@|\?|:\/\//);
       expect(database.location).not.toBe('');
@@ -461,5 +533,17 @@ export function describeDatabase(name: string, open: () => Promise<Database>): v
     await database[Symbol.asyncDispose]();
     await expect(database.query('select 1')).rejects.toThrow('the database has been closed');
     await expect(database.transaction(async () => {})).rejects.toThrow('the database has been closed');
+    await expect(database.listen('work', () => {})).rejects.toThrow('the database has been closed');
+  });
+
+  test(`closing a database on ${name} ends its listeners`, async () => {
+    const heard = vi.fn<() => void>();
+    const database = await open();
+    const listener = await database.listen('work', heard);
+    await database[Symbol.asyncDispose]();
+    await listener[Symbol.asyncDispose]();
+    await using next = await open();
+    await next.query(`select pg_notify('work', '')`);
+    expect(heard).not.toHaveBeenCalled();
   });
 }

@@ -215,6 +215,7 @@ describe('without pgvector', () => {
         }),
       execute: tx.execute,
       transaction: (work) => work(tx),
+      listen: () => Promise.reject(refusal),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
   }

@@ -11,6 +11,12 @@ const COMMANDS = [
   'doctor',
   'explain',
   'compare',
+  'credits',
+  'credits grant',
+  'credits balance',
+  'credits ledger',
+  'credits check',
+  'credits settle',
   'demo',
 ] as const;
 
@@ -29,7 +35,7 @@ const GLOBAL_FLAGS = [
 
 const OWN_FLAGS: Record<(typeof COMMANDS)[number], string[]> = {
   init: [],
-  sync: ['--from <file...>', '--yes', '--limit <n>', '--batch-size <n>'],
+  sync: ['--from <file...>', '--yes', '--limit <n>', '--batch-size <n>', '--max-outage <duration>'],
   vectorize: [
     '--queued-only',
     '--retry-failed',
@@ -39,9 +45,14 @@ const OWN_FLAGS: Record<(typeof COMMANDS)[number], string[]> = {
     '--batch-size <n>',
     '--concurrency <n>',
     '--workers <n>',
+    '--max-outage <duration>',
+    '--max-credits <n>',
+    '--watch',
+    '--health-file <file>',
+    '--grace <duration>',
   ],
   search: ['--limit <n>', '--filter <key=value>'],
-  status: [],
+  status: ['--runs [n]'],
   doctor: [],
   explain: [],
   compare: [
@@ -53,6 +64,12 @@ const OWN_FLAGS: Record<(typeof COMMANDS)[number], string[]> = {
     '--seed <n>',
     '--html <file>',
   ],
+  credits: [],
+  'credits grant': ['--withdraw', '--reason <text>', '--key <key>'],
+  'credits balance': [],
+  'credits ledger': ['--limit <n>'],
+  'credits check': [],
+  'credits settle': [],
   demo: ['--folder <path>'],
 };
 
@@ -83,6 +100,7 @@ describe('help', () => {
                                     state.
         compare [options]           Compare providers or templates on a sample of rows, and change
                                     nothing.
+        credits                     Grant credits to tenants, and show and check what became of them.
         demo [options]              Try vecpipe on real records that are on this machine: the packages
                                     under node_modules.
         help [command]              help for a command
@@ -91,7 +109,7 @@ describe('help', () => {
           0  everything asked for is done
           1  finished, but some rows or records failed; each has its reason
           2  wrong usage or config
-          3  the collection does not hold what was recorded
+          3  the collection or the credits are not what was recorded
           4  a needed service or provider was unavailable
           5  out of credits
          70  a bug in vecpipe
@@ -112,16 +130,19 @@ describe('help', () => {
   });
 
   it.each(COMMANDS)('of %s has every flag and an example, both ways of asking', async (command) => {
-    const { exitCode, stdout, stderr } = await runInProcess([command, '--help']);
+    const words = command.split(' ');
+    const { exitCode, stdout, stderr } = await runInProcess([...words, '--help']);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
-    for (const flag of [...OWN_FLAGS[command], ...GLOBAL_FLAGS]) {
+    // It only has commands of its own.
+    const globalFlags = command === 'credits' ? [] : GLOBAL_FLAGS;
+    for (const flag of [...OWN_FLAGS[command], ...globalFlags]) {
       expect(stdout).toContain(`\n  ${flag} `);
     }
     // Nothing is declared that is not listed here.
     const flags = [...stdout.matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, name]) => name);
-    expect(flags).toHaveLength(OWN_FLAGS[command].length + GLOBAL_FLAGS.length);
+    expect(flags).toHaveLength(OWN_FLAGS[command].length + globalFlags.length);
     expect(stdout).toMatch(new RegExp(`\nExamples:\n(.*\n)*? {2}.*vecpipe ${command}`));
-    expect(await runInProcess(['help', command])).toEqual({ exitCode, stdout, stderr });
+    expect(await runInProcess(['help', ...words])).toEqual({ exitCode, stdout, stderr });
   });
 
   it('of vectorize reads well', async () => {
@@ -131,33 +152,39 @@ describe('help', () => {
       Find the rows that changed, embed exactly those, and write them to the vector store.
 
       Options:
-        --queued-only          do not look at the tables, only work off the queue
-        --retry-failed         try rows again that rest as failed
-        --refresh              write every row again, changed or not
-        --yes                  delete vanished rows even when they are more than 20 % of a collection
-        --limit <n>            work on at most n rows
-        --batch-size <n>       rows a batch (default: 256)
-        --concurrency <n>      batches under way at once, per worker (default: 4, with a gateway 8)
-        --workers <n>          workers in this process that claim batches (default: 1)
-        -h, --help             display help for command
+        --queued-only            do not look at the tables, only work off the queue
+        --retry-failed           try rows again that rest as failed
+        --refresh                write every row again, changed or not
+        --yes                    delete vanished rows even when they are more than 20 % of a collection
+        --limit <n>              work on at most n rows
+        --batch-size <n>         rows a batch (default: 256)
+        --concurrency <n>        batches under way at once, per worker (default: 4, with a gateway 8)
+        --max-credits <n>        reserve at most n credits in this run, over all its tenants
+        --workers <n>            processes that share the work, with a Postgres server (default: 1)
+        --watch                  keep running, and work whenever there is something to do
+        --health-file <file>     write what the run is doing to a file, for a supervisor
+        --grace <duration>       time for batches under way once a stop is asked for (default: 20s)
+        --max-outage <duration>  wait so long for a service that goes away (default: 5m)
+        -h, --help               display help for command
 
       Options of every command:
-        --config <file>        config file (default: vecpipe.config.* found upwards from here)
-        --tenant <id>          tenant to work for; may be repeated
-        --all-tenants          every tenant of the config
-        --entity <name>        entity to work on; may be repeated (default: every entity of the config)
-        --json                 print one JSON object to stdout at the end, also when the run fails
-        --log-format <format>  what stderr shows (choices: "pretty", "json", default: "pretty")
-        --quiet                show warnings and errors only
-        --verbose              show every row
-        --no-progress          no spinner and no progress bar
-        --dry-run              say what would be done, and do nothing
+        --config <file>          config file (default: vecpipe.config.* found upwards from here)
+        --tenant <id>            tenant to work for; may be repeated
+        --all-tenants            every tenant of the config
+        --entity <name>          entity to work on; may be repeated (default: every entity of the config)
+        --json                   print one JSON object to stdout at the end, also when the run fails
+        --log-format <format>    what stderr shows (choices: "pretty", "json", default: "pretty")
+        --quiet                  show warnings and errors only
+        --verbose                show every row
+        --no-progress            no spinner and no progress bar
+        --dry-run                say what would be done, and do nothing
 
       Examples:
         vecpipe vectorize --tenant 1 --entity projects     one tenant, one entity
         vecpipe vectorize --all-tenants --json             everything, one JSON object at the end
         vecpipe vectorize --dry-run                        rows, tokens and requests, without doing it
         vecpipe vectorize --retry-failed                   try the rows that failed again
+        vecpipe vectorize --watch                          until it is stopped
 
       Any number of processes may run it at once: each row is done by one of them.
       "
@@ -171,23 +198,24 @@ describe('help', () => {
       Bring records in, or look through your tables, and queue what changed.
 
       Options:
-        --from <file...>       NDJSON, JSON or CSV files (also .gz), globs, or - for standard input
-        --yes                  queue deletes even when they are more than 20 % of a collection
-        --limit <n>            take at most n records a file
-        --batch-size <n>       records a transaction (default: 500)
-        -h, --help             display help for command
+        --from <file...>         NDJSON, JSON or CSV files (also .gz), globs, or - for standard input
+        --yes                    queue deletes even when they are more than 20 % of a collection
+        --limit <n>              take at most n records a file
+        --batch-size <n>         records a transaction (default: 500)
+        --max-outage <duration>  wait so long for a service that goes away (default: 5m)
+        -h, --help               display help for command
 
       Options of every command:
-        --config <file>        config file (default: vecpipe.config.* found upwards from here)
-        --tenant <id>          tenant to work for; may be repeated
-        --all-tenants          every tenant of the config
-        --entity <name>        entity to work on; may be repeated (default: every entity of the config)
-        --json                 print one JSON object to stdout at the end, also when the run fails
-        --log-format <format>  what stderr shows (choices: "pretty", "json", default: "pretty")
-        --quiet                show warnings and errors only
-        --verbose              show every row
-        --no-progress          no spinner and no progress bar
-        --dry-run              say what would be done, and do nothing
+        --config <file>          config file (default: vecpipe.config.* found upwards from here)
+        --tenant <id>            tenant to work for; may be repeated
+        --all-tenants            every tenant of the config
+        --entity <name>          entity to work on; may be repeated (default: every entity of the config)
+        --json                   print one JSON object to stdout at the end, also when the run fails
+        --log-format <format>    what stderr shows (choices: "pretty", "json", default: "pretty")
+        --quiet                  show warnings and errors only
+        --verbose                show every row
+        --no-progress            no spinner and no progress bar
+        --dry-run                say what would be done, and do nothing
 
       Examples:
         vecpipe sync --from projects.ndjson --tenant 1          the file's name says which entity
@@ -274,6 +302,46 @@ describe('wrong usage', () => {
       failures: [],
       error: { code: 'wrong_usage', message: expect.any(String) as string },
     });
+  });
+});
+
+describe('wrong usage of a command in a group', () => {
+  const WRONG: [string[], string, RegExp][] = [
+    [
+      ['credits', 'balanc', '--json'],
+      'credits',
+      /^vecpipe: unknown command 'balanc'\n\(Did you mean balance\?\)\n$/,
+    ],
+    [['credits', 'grant', '--json'], 'credits grant', /^vecpipe: missing required argument 'amount'\n$/],
+    [
+      ['credits', 'grant', '0', '--json'],
+      'credits grant',
+      /^vecpipe: .*'0' is invalid for argument 'amount'\. It must be a whole number from 1\.\n$/,
+    ],
+    [
+      ['credits', 'grant', '1', '--json', '--key', ''],
+      'credits grant',
+      /^vecpipe: .* argument '' is invalid\. It must not be empty\.\n$/,
+    ],
+    [
+      ['credits', '--json', 'balance'],
+      'credits balance',
+      /^vecpipe: unknown option '--json'\nWrite options after the command: vecpipe credits <command> \[options\]\n$/,
+    ],
+  ];
+
+  it.each(WRONG)('%j names that command', async (argv, command, message) => {
+    const { exitCode, stdout, stderr } = await runInProcess(argv);
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(message);
+    expect(JSON.parse(stdout)).toMatchObject({ command, exitCode: 2, error: { code: 'wrong_usage' } });
+  });
+
+  it('is answered with help where the command is missing', async () => {
+    const { exitCode, stdout, stderr } = await runInProcess(['credits']);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+    expect(stderr).toBe((await runInProcess(['credits', '--help'])).stdout);
+    expect(await runInProcess(['help', 'credits', 'nope'])).toEqual(await runInProcess(['credits', 'nope']));
   });
 });
 

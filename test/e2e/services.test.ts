@@ -126,6 +126,8 @@ describe(`a vector store that does not serve is one sentence, ${quickest.name}`,
     expect(runs).toEqual([
       { command: 'vectorize', code: 4, explained: true },
       { command: 'vectorize', code: 2, explained: true },
+      { command: 'search', code: 2, explained: true },
+      { command: 'status', code: 2, explained: true },
     ]);
     expect(await workspace.sql('select 1 from vecpipe.generations')).toEqual([]);
   });

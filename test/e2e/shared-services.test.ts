@@ -84,11 +84,8 @@ describe.skipIf(servers === null)('on servers', { concurrent: true }, () => {
       `select pg_terminate_backend(pid) from pg_stat_activity
        where datname = current_database() and pid <> pg_backend_pid()`,
     );
-    const { exitCode, stdout, stderr } = await running.ended;
-    const report = JSON.parse(stdout) as { error: { code: string } | null };
-    // Either it found another connection in time, or it says that it lost this one.
-    expect([0, 4], stderr).toContain(exitCode);
-    if (exitCode === 4) expect(report.error?.code).toBe('database_connection_lost');
+    const { exitCode, stderr } = await running.ended;
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
     const completed = await workspace.json(['vectorize', '--entity', 'projects']);
     expect(completed).toMatchObject({ exitCode: 0, error: null });
     expect(completed.stderr).not.toContain('Waiting');
@@ -111,7 +108,7 @@ describe.skipIf(servers === null)('on servers', { concurrent: true }, () => {
     await using proxy = await openTcpProxy(testQdrantUrl ?? '');
     await using workspace = await createOnServers({ QDRANT_URL: proxy.url });
     await fill(workspace, 300);
-    const running = workspace.start([...ONE_BY_ONE, '--json']);
+    const running = workspace.start([...ONE_BY_ONE, '--json', '--max-outage', '1s']);
     await running.stderrHas(/^Stored point/m);
     await proxy.cut();
     const { exitCode, stdout, stderr } = await running.ended;
@@ -143,7 +140,7 @@ describe.skipIf(servers === null)('on servers', { concurrent: true }, () => {
     await using workspace = await createOnServers({ QDRANT_URL: proxy.url });
     await fill(workspace, 200);
     const startAndStall = async () => {
-      const running = workspace.start(ONE_BY_ONE);
+      const running = workspace.start([...ONE_BY_ONE, '--grace', '5s']);
       await running.stderrHas(/^Stored point/m);
       proxy.stall();
       return { running, stalledAt: performance.now() };

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { creditMicros } from '../../src/credits/credits.ts';
 import type { CallOptions } from '../../src/ports/database.ts';
 import type {
   EmbeddingProvider,
@@ -43,6 +44,7 @@ export class FakeProvider implements EmbeddingProvider {
   variant: string | null = null;
   requestLimits: { inputs: number; tokens: number } | null = null;
   pricePerMillionTokens: number | null = null;
+  creditsPerMillionTokens = 0;
   keepVectorsBytes: number | null = null;
   readonly dimensions: number;
   readonly maxBatchSize: number;
@@ -90,6 +92,7 @@ export class FakeProvider implements EmbeddingProvider {
         vectors: texts.map((text) => this.refused.get(text) ?? fakeVector(text, this.dimensions)),
         tokens: texts.reduce((sum, text) => sum + this.tokenizer.count(text), 0),
       };
+      result.creditMicros = creditMicros(result.tokens, this.creditsPerMillionTokens);
       return this.spoil?.(result, texts) ?? result;
     } finally {
       this.#underWay -= 1;

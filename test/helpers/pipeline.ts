@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { quoteIdentifier, quoteQualified } from '../../src/db/quote.ts';
 import { collectionName } from '../../src/entities/entity.ts';
 import type { Entity } from '../../src/entities/entity.ts';
+import { hasAccount, TenantCredits } from '../../src/credits/tenant-credits.ts';
 import { chunkText } from '../../src/pipeline/chunk-text.ts';
 import { noTally } from '../../src/pipeline/target.ts';
 import { noCounts } from '../../src/pipeline/counts.ts';
@@ -127,6 +128,7 @@ export async function openTarget(
   tenant: string,
   given: EmbeddingProvider | TextEmbedder,
   report: (event: RunEvent) => void = () => {},
+  { chargesAnyone = false }: { chargesAnyone?: boolean } = {},
 ): Promise<Target> {
   const embedder = given instanceof TextEmbedder ? given : new TextEmbedder(given);
   const source = await openRowSource(database, entity, tenant);
@@ -134,14 +136,21 @@ export async function openTarget(
   const collection = collectionName(entity, tenant);
   const generation = await ensureGeneration(database, store, collection, settings, { report });
   const { provider } = embedder;
+  const { creditsPerMillionTokens } =
+    provider instanceof FakeProvider ? provider : { creditsPerMillionTokens: 0 };
+  const isCharged = creditsPerMillionTokens > 0 && (chargesAnyone || (await hasAccount(database, tenant)));
+  const credits = isCharged
+    ? new TenantCredits(database, { creditsPerMillionTokens, leaseMs: 60_000 })
+    : null;
   const receipts =
-    provider instanceof FakeProvider ? receiptsFor(database, tenant, provider, settings) : null;
+    provider instanceof FakeProvider ? receiptsFor(database, tenant, provider, settings, isCharged) : null;
   return {
     tenant,
     entity: entity.name,
     source,
     embedder,
     receipts,
+    credits,
     settings,
     generation,
     counts: noCounts(),
@@ -323,7 +332,7 @@ export async function settleQueue(
       const { key, version } = batch.rows[index] ?? { key: row.key, version: 0 };
       if (row.rowHash === null) return { key, version, outcome: 'deleted' };
       return outcomeOf(row) === 'failed'
-        ? { key, version, outcome: 'failed', code: 'test', reason: 'as the test wants' }
+        ? { key, version, outcome: 'failed', code: 'test', reason: 'as the test wants', isFinal: true }
         : { ...storedResult(key, version), rowHash: row.rowHash };
     });
     await recordBatch(database, batch, generationId, results);

@@ -19,7 +19,18 @@ export async function runInProcess(
   const stderr = new Capture();
   const stdin = new PassThrough();
   stdin.end();
-  const exitCode = await run(argv, { stdin, stdout, stderr, environment, workingDirectory: cwd, stop });
+  const exitCode = await run(argv, {
+    stdin,
+    stdout,
+    stderr,
+    environment,
+    workingDirectory: cwd,
+    stop,
+    startWorker: () => {
+      throw new Error('a worker process needs the built binary');
+    },
+    parent: null,
+  });
   return { exitCode, stdout: stdout.text, stderr: stderr.text };
 }
 

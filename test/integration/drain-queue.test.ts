@@ -524,6 +524,25 @@ function describeDrain(variant: BackendVariant): void {
       expect((await running).counts).toMatchObject({ stored: 50 });
     });
 
+    test('a batch costs two statements of the queue: one that claims and one that records', async () => {
+      const items = await itemsOf(rows(50));
+      const statements = { claim: 0, record: 0, other: 0 };
+      const database = intercept(backend.database, {
+        before: ({ method, args: [sql] }) => {
+          if (method !== 'query' || !/vecpipe\.queue/.test(String(sql))) return;
+          if (String(sql).includes('skip locked')) statements.claim += 1;
+          else if (String(sql).includes('as dequeued') || String(sql).includes('dequeued as'))
+            statements.record += 1;
+          else statements.other += 1;
+        },
+      });
+      await items.run({ batchSize: 5, batchesInFlight: 1 }, { database });
+      // The last claims find nothing behind their place, and nothing from the beginning.
+      expect(statements).toMatchObject({ record: 10, claim: 12 });
+      // Comparing, counting and checking, whatever the number of batches is.
+      expect(statements.other).toBeLessThan(10);
+    });
+
     test('a row that changes while it is worked on is done again in the same run', async () => {
       const { items, target } = await queued(rows(3));
       items.provider.before = async () => {

@@ -173,6 +173,7 @@ function wrapped(
     query: (sql, values, options) => database.query(sql, values, options),
     execute: (script, options) => database.execute(script, options),
     transaction: (work, options) => database.transaction((tx) => run(tx, work), options),
+    listen: (channel, onNotify, options) => database.listen(channel, onNotify, options),
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   };
 }

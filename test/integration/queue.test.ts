@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database, Queryable } from '../../src/ports/database.ts';
 import { readBacklog, readFailedRows } from '../../src/queue/backlog.ts';
 import { claimBatch } from '../../src/queue/claim-batch.ts';
+import type { ClaimOptions } from '../../src/queue/claim-batch.ts';
 import { ON_QUEUED_ALREADY } from '../../src/queue/enqueue-sql.ts';
 import { recordBatch } from '../../src/queue/record-batch.ts';
 import { releaseBatch } from '../../src/queue/release-batch.ts';
@@ -53,10 +54,7 @@ function describeQueue(variant: DatabaseVariant): void {
       return tenant;
     }
 
-    const claim = (
-      tenant: string,
-      changes: { limit?: number; leaseMs?: number; on?: Queryable; entity?: string } = {},
-    ) =>
+    const claim = (tenant: string, changes: Partial<ClaimOptions> & { on?: Queryable } = {}) =>
       claimBatch(changes.on ?? database, {
         tenant,
         entity: 'items',
@@ -86,6 +84,19 @@ function describeQueue(variant: DatabaseVariant): void {
       batch.rows.map(({ key, version }) => storedResult(key, version));
 
     describe('a claim', () => {
+      test('goes on behind the place where another ended, whatever is queued before it', async () => {
+        const tenant = await tenantWith('b', 'd', 'é');
+        await enqueue(tenant, ['a'], '01');
+        const first = await claimed(tenant, { limit: 2 });
+        expect(keysOf(first)).toEqual(['b', 'd']);
+        const second = await claimed(tenant, { limit: 1, after: first.last });
+        expect(keysOf(second)).toEqual(['é']);
+        expect(keysOf(await claim(tenant, { after: second.last }))).toEqual(['a']);
+        await releaseBatch(database, first, { written: false, reason: 'test' });
+        expect(await claim(tenant, { after: second.last })).toBeNull();
+        expect(keysOf(await claim(tenant))).toEqual(['b', 'd']);
+      });
+
       test('takes rows in the order in which they were queued, up to its limit, and leases them', async () => {
         const tenant = await tenantWith('c', 'a');
         await enqueue(tenant, ['b']);
@@ -156,7 +167,11 @@ function describeQueue(variant: DatabaseVariant): void {
         const tenant = await tenantWith('1', '2');
         const batch = await claimed(tenant);
         const outcome = await recordBatch(database, batch, generation, allStored(batch));
-        expect(outcome).toEqual({ recorded: new Set(['1', '2']), outdated: new Set(), lost: new Set() });
+        expect(outcome).toMatchObject({
+          recorded: new Set(['1', '2']),
+          outdated: new Set(),
+          lost: new Set(),
+        });
         expect(await queueOf(database, tenant)).toEqual([]);
         expect(await stateOf(database, tenant)).toEqual([
           { key: '1', chunks: 1, textHash: 'text' },
@@ -198,6 +213,7 @@ function describeQueue(variant: DatabaseVariant): void {
           outcome: 'failed',
           code: 'bad',
           reason: 'It is bad.',
+          isFinal: true,
         } as const;
         expect((await recordBatch(database, second, generation, [result])).recorded).toEqual(new Set(['1']));
         expect(await queueOf(database, tenant)).toEqual([
@@ -210,10 +226,64 @@ function describeQueue(variant: DatabaseVariant): void {
         ]);
       });
 
+      test('of a failure that may pass lets the row rest for longer and longer, and in the end for good', async () => {
+        const tenant = await tenantWith('1');
+        const minutes: number[] = [];
+        for (let tries = 1; ; tries += 1) {
+          const batch = await claimed(tenant);
+          const failure = { outcome: 'failed', code: 'bad', reason: 'It is bad.', isFinal: false } as const;
+          await recordBatch(database, batch, generation, [{ key: '1', version: 1, ...failure }]);
+          expect(await claim(tenant)).toBeNull();
+          expect(await readBacklog(database, tenant, 'items')).toMatchObject({ pending: 1, failed: 1 });
+          const { rows } = await database.query<{ minutes: number | null }>(
+            `select case when available_at < 'infinity' then
+               round(extract(epoch from available_at - now()) / 60)::int4 end as minutes
+             from vecpipe.queue where tenant = $1`,
+            [tenant],
+          );
+          const restMinutes = rows[0]?.minutes ?? null;
+          if (restMinutes === null) break;
+          minutes.push(restMinutes);
+          // As if the time had passed.
+          await database.query('update vecpipe.queue set available_at = now() where tenant = $1', [tenant]);
+        }
+        expect(minutes).toEqual([1, 4, 16, 64]);
+        expect(await retryFailedRows(database, tenant, 'items')).toBe(1);
+        expect(await claim(tenant)).not.toBeNull();
+      });
+
+      test('of a failure that may pass ends its rest when the row changes', async () => {
+        const tenant = await tenantWith('1');
+        const failure = { outcome: 'failed', code: 'bad', reason: 'It is bad.', isFinal: false } as const;
+        await recordBatch(database, await claimed(tenant), generation, [
+          { key: '1', version: 1, ...failure },
+        ]);
+        await enqueue(tenant, ['1'], '02');
+        expect(keysOf(await claim(tenant))).toEqual(['1']);
+      });
+
+      test('a statement whose answer was lost can be repeated: what it recorded is known to be recorded', async () => {
+        const tenant = await tenantWith('1', '2', '3');
+        await enqueue(tenant, ['3'], '03');
+        const batch = await claimed(tenant);
+        const results: RowResult[] = [
+          storedResult('1', 1),
+          { key: '2', version: 1, outcome: 'deleted' },
+          storedResult('3', 2),
+        ];
+        const once = await recordBatch(database, batch, generation, results);
+        expect(await recordBatch(database, batch, generation, results)).toEqual(once);
+        await enqueue(tenant, ['3'], '04');
+        expect((await recordBatch(database, batch, generation, results)).lost).toEqual(new Set(['3']));
+      });
+
       test.each<[string, (version: number) => RowResult]>([
         ['stored', (version) => storedResult('1', version)],
         ['deleted', (version) => ({ key: '1', version, outcome: 'deleted' })],
-        ['failed', (version) => ({ key: '1', version, outcome: 'failed', code: 'bad', reason: 'bad' })],
+        [
+          'failed',
+          (version) => ({ key: '1', version, outcome: 'failed', code: 'bad', reason: 'bad', isFinal: true }),
+        ],
       ])(
         'of a row that changed while it was worked on does nothing but free it: %s',
         async (_name, result) => {
@@ -221,7 +291,11 @@ function describeQueue(variant: DatabaseVariant): void {
           const batch = await claimed(tenant);
           await enqueue(tenant, ['1'], '02');
           const outcome = await recordBatch(database, batch, generation, [result(1), storedResult('2', 1)]);
-          expect(outcome).toEqual({ recorded: new Set(['2']), outdated: new Set(['1']), lost: new Set() });
+          expect(outcome).toMatchObject({
+            recorded: new Set(['2']),
+            outdated: new Set(['1']),
+            lost: new Set(),
+          });
           expect(await queueOf(database, tenant)).toEqual([
             expect.objectContaining({
               key: '1',
@@ -251,7 +325,7 @@ function describeQueue(variant: DatabaseVariant): void {
           ...storedResult(key, version),
           textHash: 'late',
         }));
-        expect(await recordBatch(database, first, generation, results)).toEqual({
+        expect(await recordBatch(database, first, generation, results)).toMatchObject({
           recorded: new Set(['3']),
           outdated: new Set(),
           lost: new Set(['1', '2']),
@@ -263,7 +337,7 @@ function describeQueue(variant: DatabaseVariant): void {
       test('of no result is nothing', async () => {
         const tenant = await tenantWith('1');
         const batch = await claimed(tenant);
-        expect(await recordBatch(database, batch, generation, [])).toEqual({
+        expect(await recordBatch(database, batch, generation, [])).toMatchObject({
           recorded: new Set(),
           outdated: new Set(),
           lost: new Set(),
@@ -275,7 +349,9 @@ function describeQueue(variant: DatabaseVariant): void {
     describe('giving a batch back', () => {
       test('frees its rows at once, and the attempt does not count', async () => {
         const tenant = await tenantWith('1');
-        expect(await releaseBatch(database, await claimed(tenant), { written: false })).toEqual([]);
+        expect(
+          await releaseBatch(database, await claimed(tenant), { written: false, reason: 'test' }),
+        ).toEqual([]);
         expect(await queueOf(database, tenant)).toEqual([
           expect.objectContaining({ attempts: 0, leased: false, unconfirmed: false, version: 1 }),
         ]);
@@ -286,14 +362,14 @@ function describeQueue(variant: DatabaseVariant): void {
 
       test('says that points may have been written', async () => {
         const tenant = await tenantWith('1');
-        await releaseBatch(database, await claimed(tenant), { written: true });
+        await releaseBatch(database, await claimed(tenant), { written: true, reason: 'test' });
         expect((await claimed(tenant)).rows).toEqual([expect.objectContaining({ unconfirmed: true })]);
       });
 
       test('does not vouch for what an earlier worker did', async () => {
         const tenant = await tenantWith('1');
-        await releaseBatch(database, await claimed(tenant), { written: true });
-        await releaseBatch(database, await claimed(tenant), { written: false });
+        await releaseBatch(database, await claimed(tenant), { written: true, reason: 'test' });
+        await releaseBatch(database, await claimed(tenant), { written: false, reason: 'test' });
         expect((await claimed(tenant)).rows).toEqual([expect.objectContaining({ unconfirmed: true })]);
       });
 
@@ -302,7 +378,7 @@ function describeQueue(variant: DatabaseVariant): void {
         const first = await claimed(tenant);
         await expireLeases(tenant);
         const second = await claimed(tenant, { limit: 1 });
-        expect(await releaseBatch(database, first, { written: false })).toEqual(['1']);
+        expect(await releaseBatch(database, first, { written: false, reason: 'test' })).toEqual(['1']);
         expect(await queueOf(database, tenant)).toEqual([
           expect.objectContaining({ key: '1', leased: true, attempts: 2 }),
           expect.objectContaining({ key: '2', leased: false, attempts: 0 }),
@@ -374,7 +450,7 @@ function describeQueue(variant: DatabaseVariant): void {
       for (const each of [tenant, other]) {
         const batch = await claimed(each, { limit: 1 });
         await recordBatch(database, batch, generation, [
-          { key: '1', version: 1, outcome: 'failed', code: 'bad', reason: 'bad' },
+          { key: '1', version: 1, outcome: 'failed', code: 'bad', reason: 'bad', isFinal: true },
         ]);
       }
       expect(await retryFailedRows(database, tenant, 'items')).toBe(1);
@@ -396,7 +472,7 @@ function describeQueue(variant: DatabaseVariant): void {
       });
       const batch = await claimed(tenant, { limit: 1 });
       await recordBatch(database, batch, generation, [
-        { key: '1', version: 1, outcome: 'failed', code: 'bad', reason: 'bad' },
+        { key: '1', version: 1, outcome: 'failed', code: 'bad', reason: 'bad', isFinal: true },
       ]);
       await claimed(tenant, { limit: 1 });
       await expireLeases(tenant);
@@ -440,7 +516,7 @@ function describeQueue(variant: DatabaseVariant): void {
           recording = recordBatch(database, batch, generation, allStored(batch));
           await untilBlocked(tx);
         });
-        expect(await recording).toEqual({
+        expect(await recording).toMatchObject({
           recorded: new Set(['2']),
           outdated: new Set(['1']),
           lost: new Set(),
@@ -468,7 +544,7 @@ function describeQueue(variant: DatabaseVariant): void {
           repeat(() => requeueRows(other, tenant, 'items', keys)),
           repeat(async () => {
             const again = await claim(tenant, { on: other });
-            if (again) await releaseBatch(other, again, { written: true });
+            if (again) await releaseBatch(other, again, { written: true, reason: 'test' });
           }),
           repeat(() => retryFailedRows(other, tenant, 'items')),
         ]);

@@ -5,14 +5,18 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/ports/database.ts';
 import { claimBatch } from '../../src/queue/claim-batch.ts';
 import { listRuns } from '../../src/runs/list-runs.ts';
-import { recordRunEnd, recordRunStart } from '../../src/runs/record-run.ts';
+import { canRecordRuns, recordRunEnd, recordRunStart } from '../../src/runs/record-run.ts';
 import { recoverLeases } from '../../src/runs/recover-leases.ts';
+import { startHeartbeat } from '../../src/runs/run-heartbeat.ts';
 import { processSpace, processStartTicks } from '../../src/util/process-space.ts';
 import { openMigrated } from '../helpers/backends.ts';
 import type { MigratedDatabase } from '../helpers/backends.ts';
 import { availableDatabases } from '../helpers/databases.ts';
 import type { DatabaseVariant } from '../helpers/databases.ts';
 import { queueOf, uniqueName } from '../helpers/pipeline.ts';
+
+/** A process that cannot be looked at from here. */
+const ELSEWHERE = { machine: 'elsewhere/boot/4026531836', pid: 1, ticks: 1 };
 
 for (const variant of availableDatabases()) describeRuns(variant);
 
@@ -76,7 +80,11 @@ function describeRuns(variant: DatabaseVariant): void {
         {
           id,
           command: 'vectorize',
+          who: expect.stringMatching(/^[^@]+@.+$/),
+          tenants: ['1'],
+          entities: ['items'],
           startedAt: expect.any(Date),
+          seenAt: expect.any(Date),
           finishedAt: null,
           exitCode: null,
           counts: null,
@@ -97,6 +105,31 @@ function describeRuns(variant: DatabaseVariant): void {
       ]);
       const { rows } = await database.query('select counts, tenants, entities from vecpipe.runs');
       expect(rows).toEqual([{ counts: { stored: 2 }, tenants: ['1'], entities: ['items'] }]);
+    });
+
+    test('are recorded once, however often it is tried, and keep how they ended', async () => {
+      const id = await startRun();
+      await recordRunEnd(database, id, { exitCode: 5, counts: { stored: 2 }, error: null });
+      const start = { id, command: 'sync', tenants: ['2'], entities: [] };
+      await recordRunStart(database, start);
+      expect(await listRuns(database, ['1', '2'], { limit: 9 })).toEqual([
+        expect.objectContaining({ id, command: 'vectorize', exitCode: 5, counts: { stored: 2 } }),
+      ]);
+    });
+
+    test('are listed without their own workers, the run that asks, and those that only looked', async () => {
+      const id = await startRun();
+      const run = { tenants: ['1'], entities: [] };
+      await recordRunStart(database, { ...run, id: randomUUID(), command: 'vectorize', parentId: id });
+      const look = randomUUID();
+      await recordRunStart(database, { ...run, id: look, command: 'credits balance' });
+      const asking = randomUUID();
+      await recordRunStart(database, { ...run, id: asking, command: 'status' });
+      const ids = async (options: { changesOnly?: boolean; exceptId?: string }) =>
+        (await listRuns(database, ['1'], { limit: 9, ...options })).map((listed) => listed.id);
+      expect(await ids({})).toEqual([asking, look, id]);
+      expect(await ids({ exceptId: asking })).toEqual([look, id]);
+      expect(await ids({ changesOnly: true })).toEqual([id]);
     });
 
     test('are listed for their tenants, the newest first', async () => {
@@ -156,6 +189,82 @@ function describeRuns(variant: DatabaseVariant): void {
       },
     );
 
+    const lastSeen = (id: string, ago: string) =>
+      database.query(`update vecpipe.runs set seen_at = now() - $2::interval where id = $1::uuid`, [id, ago]);
+
+    test('of another machine have died when they have given no sign of life for two minutes', async () => {
+      const theirs = await runOf(ELSEWHERE, uniqueName('tenant'));
+      const ours = await startRun();
+      const state = async (id: string) => {
+        const { rows } = await database.query<{ tenants: string[] }>(
+          'select tenants from vecpipe.runs where id = $1::uuid',
+          [id],
+        );
+        return (await listRuns(database, rows[0]?.tenants ?? [], { limit: 1 }))[0]?.state;
+      };
+      await lastSeen(theirs, '110 seconds');
+      expect(await state(theirs)).toBe('running');
+      await lastSeen(theirs, '130 seconds');
+      expect(await state(theirs)).toBe('died');
+      // Here the process itself can be looked at, whatever keeps it from reaching the database.
+      await lastSeen(ours, '130 seconds');
+      expect(await state(ours)).toBe('running');
+    });
+
+    test.skipIf(variant.kind !== 'postgres')(
+      'of another machine are noted as dead after ten silent minutes, once their leases have ended by time',
+      async () => {
+        const tenant = uniqueName('tenant');
+        const id = await runOf(ELSEWHERE, tenant);
+        const isNoted = async () => {
+          await recoverLeases(database, await startRun());
+          return (await listRuns(database, [tenant], { limit: 1 }))[0]?.finishedAt !== null;
+        };
+        await lastSeen(id, '11 minutes');
+        expect(await isNoted()).toBe(false);
+        expect(await isLeased(tenant)).toBe(true);
+        await database.execute(`update vecpipe.queue set lease_until = now() - interval '1 second'`);
+        await lastSeen(id, '9 minutes');
+        expect(await isNoted()).toBe(false);
+        await lastSeen(id, '11 minutes');
+        expect(await isNoted()).toBe(true);
+      },
+    );
+
+    test('that were taken for dead and were only cut off are alive at their next sign of life', async () => {
+      const tenant = uniqueName('tenant');
+      const id = await runOf(ELSEWHERE, tenant);
+      await lastSeen(id, '1 hour');
+      await database.query('update vecpipe.runs set finished_at = now() where id = $1::uuid', [id]);
+      const read = async () => (await listRuns(database, [tenant], { limit: 1 }))[0];
+      expect(await read()).toMatchObject({ state: 'died' });
+      {
+        await using _heartbeat = startHeartbeat(database, id, { intervalMs: 5 });
+        await expect.poll(read).toMatchObject({ state: 'running', finishedAt: null, error: null });
+      }
+      await recordRunEnd(database, id, { exitCode: 0, counts: {}, error: null });
+      expect(await read()).toMatchObject({ state: 'ended', exitCode: 0 });
+    });
+
+    test('can be recorded where there is the right to, and nowhere else', async () => {
+      expect(await canRecordRuns(database)).toBe(true);
+      const rolledBack = new Error('rolled back');
+      const askedAfter = async (script: string) => {
+        let answer: boolean | undefined;
+        const asking = database.transaction(async (tx) => {
+          await tx.execute(script);
+          answer = await canRecordRuns(tx);
+          throw rolledBack;
+        });
+        await expect(asking).rejects.toBe(rolledBack);
+        return answer;
+      };
+      expect(await askedAfter('set transaction read only')).toBe(false);
+      const reader = `create role vecpipe_test_reader; grant usage on schema vecpipe to vecpipe_test_reader;
+        grant select on vecpipe.runs to vecpipe_test_reader; set local role vecpipe_test_reader`;
+      expect(await askedAfter(reader)).toBe(false);
+    });
+
     test.skipIf(variant.kind !== 'postgres' || process.platform !== 'linux')(
       'of a process whose id now belongs to another have died',
       async () => {
@@ -170,7 +279,7 @@ function describeRuns(variant: DatabaseVariant): void {
       'in a database that only one process can open have all died but our own',
       async () => {
         const tenant = uniqueName('tenant');
-        await runOf({ machine: 'elsewhere/boot/4026531836', pid: 1, ticks: 1 }, tenant);
+        await runOf(ELSEWHERE, tenant);
         expect(await recoverLeases(database, await startRun())).toBe(1);
         expect(await isLeased(tenant)).toBe(false);
       },
@@ -185,7 +294,7 @@ function describeRuns(variant: DatabaseVariant): void {
 
     test('that ended without giving their leases back have them freed, and stay as they were', async () => {
       const tenant = uniqueName('tenant');
-      const id = await runOf({ machine: 'elsewhere/boot/4026531836', pid: 1, ticks: 1 }, tenant);
+      const id = await runOf(ELSEWHERE, tenant);
       await recordRunEnd(database, id, { exitCode: 4, counts: {}, error: 'The database was away.' });
       expect(await recoverLeases(database, await startRun())).toBe(1);
       expect(await queueOf(database, tenant)).toEqual([

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { reconnectingDatabase } from '../../src/db/reconnecting-database.ts';
 import type { Entity } from '../../src/entities/entity.ts';
 import { READY_MADE_ENTITIES } from '../../src/entities/ready-made.ts';
+import { unavailableError } from '../../src/errors/vecpipe-error.ts';
 import type { Database } from '../../src/ports/database.ts';
 import { storeRecords } from '../../src/sources/records/store-records.ts';
 import type { EntityRecord } from '../../src/sources/records/store-records.ts';
@@ -54,6 +56,26 @@ function describeRecords(variant: DatabaseVariant): void {
 
     const rowsOf = async (tenant: string, table = 'wits') =>
       (await database.query(`select * from vecpipe.${table} where tenant = $1 order by id`, [tenant])).rows;
+
+    test('are written and queued once when the answer to the commit is lost', async () => {
+      const { tenant, write, queue } = await tenantOf();
+      let answers = 0;
+      const flaky = intercept(database, {
+        after: () => {
+          answers += 1;
+          if (answers === 1) throw unavailableError('database_connection_lost', 'lost the connection to it');
+        },
+      });
+      const giveUp = new AbortController().signal;
+      const waiting = reconnectingDatabase(flaky, { maxOutageMs: 60_000, giveUp, notify: () => {} });
+      expect(await write([wit('1'), wit('2')], false, waiting)).toMatchObject({ unchanged: 2, queued: 0 });
+      expect(answers).toBe(2);
+      expect(await rowsOf(tenant)).toHaveLength(2);
+      expect(await queue()).toMatchObject([
+        { key: '1', version: 1 },
+        { key: '2', version: 1 },
+      ]);
+    });
 
     async function settle(source: RowSource): Promise<number> {
       const generation = await createGeneration(database, uniqueName());

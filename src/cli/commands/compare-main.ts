@@ -48,7 +48,7 @@ export const compareMain: Main<CompareFlags> = async (context) => {
   const templates = await readTemplates(options.template ?? [], io.workingDirectory, { signal });
   const texts = await readOwnQueries(context);
 
-  const session = await openSession(context, {});
+  const session = await openSession(context);
   const { tenant, entity } = selectOne(session);
   const inUse = {
     provider: routeOf(session.config, tenant, entity.name).provider,

@@ -1,21 +1,26 @@
+import { readAccounts } from '../../credits/read-accounts.ts';
 import { collectionName } from '../../entities/entity.ts';
 import { describeChoices } from '../../config/describe-choices.ts';
 import { readStatus } from '../../pipeline/read-status.ts';
 import type { EntityStatus } from '../../pipeline/read-status.ts';
 import { listRuns } from '../../runs/list-runs.ts';
-import type { Run } from '../../runs/list-runs.ts';
 import { openRowSource } from '../../sources/rows/open-row-source.ts';
-import { formatMoney } from '../money.ts';
-import type { Main } from '../run-command.ts';
+import { balanceTable } from '../balance-table.ts';
+import type { CommandContext, CommandResult, Main } from '../run-command.ts';
+import { recentRunsTable, runsTable } from '../runs-table.ts';
 import { openSession } from '../session.ts';
-import { oneLine, renderTable } from '../table.ts';
+import type { Session } from '../session.ts';
+import { renderTable } from '../table.ts';
+import type { StatusFlags } from './status.ts';
 
-const SHOWN_RUNS = 5;
+const RECENT_RUNS = 5;
+const LISTED_RUNS = 20;
 
-/** Reads everything, changes nothing. */
-export const statusMain: Main<object> = async (context) => {
+/** Reads everything, and changes nothing that it shows. */
+export const statusMain: Main<StatusFlags> = async (context) => {
   const signal = context.io.stop.stop;
   const session = await openSession(context);
+  if (context.options.runs !== undefined) return showRuns(context, session, context.options.runs);
   const { database, config, tenants, entities } = session;
   const store = await session.store();
   const statuses: EntityStatus[] = [];
@@ -25,18 +30,32 @@ export const statusMain: Main<object> = async (context) => {
       statuses.push(await readStatus(database, store, source, collectionName(entity, tenant), { signal }));
     }
   }
-  const runs = await listRuns(database, tenants, { limit: SHOWN_RUNS, signal });
+  const runs = await listRuns(database, tenants, { limit: RECENT_RUNS, changesOnly: true, signal });
+  const accounts = await readAccounts(database, tenants, { signal });
   const parts = [
     describeChoices(config, context.io.workingDirectory).join('\n'),
     entityTable(statuses),
     failureTable(statuses),
-    runTable(runs),
+    accounts.length === 0 ? '' : balanceTable(tenants, accounts),
+    recentRunsTable(runs),
   ];
   return {
     text: parts.filter((part) => part !== '').join('\n\n'),
-    json: { database: database.location, store: store.location, status: statuses, runs },
+    json: { database: database.location, store: store.location, status: statuses, accounts, runs },
   };
 };
+
+/** The store is not asked, so that what happened can be seen while it is away. */
+async function showRuns(
+  { runId, io }: CommandContext<StatusFlags>,
+  { database, tenants }: Session,
+  wanted: number | true,
+): Promise<CommandResult> {
+  const limit = wanted === true ? LISTED_RUNS : wanted;
+  const runs = await listRuns(database, tenants, { limit, exceptId: runId, signal: io.stop.stop });
+  const text = runs.length === 0 ? 'No run is recorded for the selected tenants.' : runsTable(runs);
+  return { text, json: { database: database.location, runs } };
+}
 
 function entityTable(statuses: readonly EntityStatus[]): string {
   return renderTable(
@@ -76,20 +95,4 @@ function failureTable(statuses: readonly EntityStatus[]): string {
   return rows.length === 0
     ? ''
     : renderTable(['tenant', 'entity', 'failed because', 'rows', 'such as'], rows);
-}
-
-function runTable(runs: readonly Run[]): string {
-  if (runs.length === 0) return '';
-  return renderTable(
-    ['last runs', 'command', 'took', 'exit', 'tokens', 'cost', 'error'],
-    runs.map((run) => [
-      run.startedAt.toISOString().slice(0, 19).replace('T', ' '),
-      run.command,
-      run.finishedAt ? `${((run.finishedAt.getTime() - run.startedAt.getTime()) / 1000).toFixed(1)} s` : '',
-      run.state === 'ended' ? run.exitCode : run.state,
-      run.counts?.['tokens'] ?? '',
-      run.counts?.['cost'] ? formatMoney(run.counts['cost']) : '',
-      oneLine(run.error, 60),
-    ]),
-  );
 }

@@ -16,6 +16,7 @@ import type { RecordFile } from '../../sources/files/record-item.ts';
 import { checkRecordFile, readRecords } from '../../sources/files/read-records.ts';
 import { openRowSource } from '../../sources/rows/open-row-source.ts';
 import { storeLocation } from '../../stores/store-location.ts';
+import { waitOptions } from '../max-outage.ts';
 import type { CommandContext, CommandResult, EntityReport, Main } from '../run-command.ts';
 import { openSession } from '../session.ts';
 import type { Session } from '../session.ts';
@@ -27,8 +28,9 @@ type Context = CommandContext<SyncFlags>;
 
 /** Writes records from files and queues what changed; without files, compares the tables of the config. */
 export const syncMain: Main<SyncFlags> = async (context) => {
-  const { from } = context.options;
-  const session = await openSession(context, { recordRun: true });
+  const { options, io, report } = context;
+  const { from } = options;
+  const session = await openSession(context, { wait: waitOptions(options, io.stop.stop, report) });
   return from === undefined ? syncTables(context, session) : syncFiles(context, session, from);
 };
 

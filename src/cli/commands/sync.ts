@@ -1,7 +1,9 @@
 import type { Declare } from '../program.ts';
+import { addMaxOutage } from '../max-outage.ts';
+import type { MaxOutageFlag } from '../max-outage.ts';
 import { positiveInteger } from '../options.ts';
 
-export interface SyncFlags {
+export interface SyncFlags extends MaxOutageFlag {
   from?: string[];
   yes?: boolean;
   limit?: number;
@@ -27,5 +29,6 @@ Examples:
 
 Without --from, records are not read: the tables that the config names are compared with what is stored.`,
     );
+  addMaxOutage(command);
   define(command, () => import('./sync-main.ts').then((module) => module.syncMain));
 };

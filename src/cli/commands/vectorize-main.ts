@@ -1,10 +1,18 @@
+import { limitRun } from '../../credits/limit-run.ts';
+import { settleReservations } from '../../credits/settle-reservations.ts';
 import { targetFailure, vectorize, VectorizeFailure } from '../../pipeline/vectorize.ts';
+import type { Report } from '../../ports/run-events.ts';
 import { recoverLeases } from '../../runs/recover-leases.ts';
+import { HealthFile } from '../health-file.ts';
 import { entityReport, openTargets } from '../open-targets.ts';
+import { waitOptions } from '../max-outage.ts';
 import { planSession } from '../plan-session.ts';
-import type { Main } from '../run-command.ts';
+import type { CommandContext, Main } from '../run-command.ts';
 import { openSession } from '../session.ts';
 import { vectorizeSummary } from '../summary.ts';
+import { workerCount, workerDrain } from '../worker-drain.ts';
+import { Watch } from '../watch.ts';
+import type { Watched } from '../watch.ts';
 import type { VectorizeFlags } from './vectorize.ts';
 
 const BATCH_SIZE = 256;
@@ -15,12 +23,19 @@ const MAX_CONNECTIONS = 16;
 
 /** Finds what changed, works the queue off, and says what came of it. */
 export const vectorizeMain: Main<VectorizeFlags> = async (context) => {
-  const { options, io, report, runId } = context;
+  const { options, io, runId } = context;
   const { stop, abort } = io.stop;
-  const batchesFor = (standard: number) => (options.concurrency ?? standard) * (options.workers ?? 1);
+  if (options.grace !== undefined) io.stop.graceMs = options.grace;
+  const report = options.watch ? withoutProgress(context.report) : context.report;
+  const health = await openHealthFile(context);
+  const batchSize = options.batchSize ?? BATCH_SIZE;
   // Each batch under way may want a connection, and the heartbeat must not have to wait for one.
-  const maxConnections = Math.min(batchesFor(REMOTE_BATCHES_IN_FLIGHT), MAX_CONNECTIONS) + 2;
-  const session = await openSession(context, { maxConnections, recordRun: true, usesProviders: true });
+  const maxConnections = Math.min(options.concurrency ?? REMOTE_BATCHES_IN_FLIGHT, MAX_CONNECTIONS) + 2;
+  const session = await openSession(context, {
+    maxConnections,
+    usesProviders: true,
+    wait: waitOptions(options, stop, report),
+  });
   const shared = {
     queuedOnly: options.queuedOnly ?? false,
     deleteAll: options.yes ?? false,
@@ -30,25 +45,55 @@ export const vectorizeMain: Main<VectorizeFlags> = async (context) => {
   };
   if (options.dryRun) return planSession(session, { ...shared, signal: stop });
 
-  await recoverLeases(session.database, runId, { signal: stop });
-  const { targets, unopened } = await openTargets(session, report, stop);
+  health?.set({ state: 'working' });
+  const tidy = async () => {
+    await recoverLeases(session.database, runId, { signal: stop });
+    for (const tenant of session.tenants) {
+      await settleReservations(session.database, tenant, { signal: stop });
+    }
+  };
+  if (options.maxCredits !== undefined) await limitRun(session.database, runId, options.maxCredits);
+  const open: Watched['open'] = (selected) =>
+    openTargets({ ...session, ...selected }, report, {
+      signal: stop,
+      hasCreditLimit: options.maxCredits !== undefined,
+    });
+  const { database, config } = session;
+  const store = await session.store();
+  const workers = workerCount(options, database, report);
+  const work: Watched['vectorize'] = (targets, changes) => {
+    const isRemote = targets.some(({ embedder }) => embedder.provider.requestLimits !== null);
+    const batchesInFlight = options.concurrency ?? (isRemote ? REMOTE_BATCHES_IN_FLIGHT : BATCHES_IN_FLIGHT);
+    const drain =
+      workers > 1 ? workerDrain(context, session, { workers, batchSize, batches: batchesInFlight }) : null;
+    return vectorize({ database, store, report }, targets, {
+      ...shared,
+      runId,
+      batchSize,
+      batchesInFlight,
+      leaseMs: config.leaseMs,
+      ...(drain && { drain }),
+      // Each pass of a watch would say it again.
+      waitsSilently: options.watch ?? false,
+      abort,
+      ...changes,
+    });
+  };
+  const { queuedOnly, retryFailed } = shared;
+  if (options.watch) {
+    const passes = { queuedOnly, retryFailed, stop, tidy, open, vectorize: work };
+    const watch = new Watch({ ...passes, session, report, health });
+    context.partial = () => watch.result;
+    return watch.run();
+  }
+  await tidy();
+  const { targets, unopened } = await open(session);
   const [firstUnopened] = unopened;
   if (firstUnopened && targets.length === 0) throw firstUnopened.error;
   const entityReports = () => targets.map((target) => entityReport(target));
   context.partial = () => ({ entities: entityReports(), summary: vectorizeSummary(entityReports(), false) });
-  const { database, config } = session;
-  const isRemote = targets.some(({ embedder }) => embedder.provider.requestLimits !== null);
-  const work = vectorize({ database, store: await session.store(), report }, targets, {
-    ...shared,
-    runId,
-    batchSize: options.batchSize ?? BATCH_SIZE,
-    batchesInFlight: batchesFor(isRemote ? REMOTE_BATCHES_IN_FLIGHT : BATCHES_IN_FLIGHT),
-    leaseMs: config.leaseMs,
-    stop,
-    abort,
-  });
   const notOpened = unopened.map((target) => targetFailure(target, target.error));
-  const failures = await work.catch((error: unknown) => {
+  const failures = await work(targets, { queuedOnly, retryFailed, stop }).catch((error: unknown) => {
     if (!(error instanceof VectorizeFailure)) throw error;
     throw new VectorizeFailure(error.cause, [...notOpened, ...error.failures]);
   });
@@ -56,3 +101,23 @@ export const vectorizeMain: Main<VectorizeFlags> = async (context) => {
   const entities = entityReports();
   return { entities, failures, summary: vectorizeSummary(entities) };
 };
+
+async function openHealthFile({
+  options: { healthFile },
+  io,
+  runId,
+  report,
+  scope,
+}: CommandContext<VectorizeFlags>): Promise<HealthFile | null> {
+  if (healthFile === undefined) return null;
+  const { workingDirectory, stop } = io;
+  const opened = await HealthFile.open(healthFile, { runId, workingDirectory, stop: stop.stop, report });
+  return scope.use('the health file', opened);
+}
+
+/** A bar would begin anew with every pass. */
+function withoutProgress(report: Report): Report {
+  return (event) => {
+    if (event.type !== 'progress') report(event);
+  };
+}

@@ -1,8 +1,10 @@
 import { Option } from 'commander';
 import type { Declare } from '../program.ts';
-import { positiveInteger } from '../options.ts';
+import { addMaxOutage } from '../max-outage.ts';
+import type { MaxOutageFlag } from '../max-outage.ts';
+import { duration, positiveInteger } from '../options.ts';
 
-export interface VectorizeFlags {
+export interface VectorizeFlags extends MaxOutageFlag {
   queuedOnly?: boolean;
   retryFailed?: boolean;
   refresh?: boolean;
@@ -11,6 +13,11 @@ export interface VectorizeFlags {
   batchSize?: number;
   concurrency?: number;
   workers?: number;
+  maxCredits?: number;
+  watch?: boolean;
+  healthFile?: string;
+  /** Milliseconds. */
+  grace?: number;
 }
 
 export const declareVectorize: Declare = (program, define) => {
@@ -28,7 +35,29 @@ export const declareVectorize: Declare = (program, define) => {
       'batches under way at once, per worker (default: 4, with a gateway 8)',
       positiveInteger,
     )
-    .option('--workers <n>', 'workers in this process that claim batches (default: 1)', positiveInteger)
+    .option(
+      '--max-credits <n>',
+      'reserve at most n credits in this run, over all its tenants',
+      positiveInteger,
+    )
+    .addOption(
+      new Option('--workers <n>', 'processes that share the work, with a Postgres server (default: 1)')
+        .argParser(positiveInteger)
+        .conflicts('limit'),
+    )
+    .addOption(
+      new Option('--watch', 'keep running, and work whenever there is something to do').conflicts([
+        'dryRun',
+        'limit',
+        'refresh',
+      ]),
+    )
+    .option('--health-file <file>', 'write what the run is doing to a file, for a supervisor')
+    .option(
+      '--grace <duration>',
+      'time for batches under way once a stop is asked for (default: 20s)',
+      duration,
+    )
     .addHelpText(
       'after',
       `
@@ -37,8 +66,10 @@ Examples:
   vecpipe vectorize --all-tenants --json             everything, one JSON object at the end
   vecpipe vectorize --dry-run                        rows, tokens and requests, without doing it
   vecpipe vectorize --retry-failed                   try the rows that failed again
+  vecpipe vectorize --watch                          until it is stopped
 
 Any number of processes may run it at once: each row is done by one of them.`,
     );
+  addMaxOutage(command);
   define(command, () => import('./vectorize-main.ts').then((module) => module.vectorizeMain));
 };

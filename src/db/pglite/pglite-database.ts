@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { BoundValue, CallOptions, Database, Queryable, QueryResult } from '../../ports/database.ts';
+import { quoteIdentifier } from '../quote.ts';
 import { PREPARE_SESSION } from '../session-settings.ts';
 import { TurnQueue } from '../turn-queue.ts';
 import { displayPath } from './folder-error.ts';
@@ -44,6 +45,11 @@ export async function openPgliteDatabase(
   }
 }
 
+interface Listener {
+  channel: string;
+  onNotify: () => void;
+}
+
 class PgliteDatabase implements Database {
   readonly kind = 'pglite';
   readonly exclusive = true;
@@ -52,12 +58,16 @@ class PgliteDatabase implements Database {
   readonly #lock: AsyncDisposable;
   readonly #turns = new TurnQueue();
   readonly #currentTransaction = new AsyncLocalStorage<PgliteTransaction>();
+  readonly #listeners = new Set<Listener>();
   #disposal: Promise<void> | undefined;
 
   constructor(engine: PgliteEngine, location: string, lock: AsyncDisposable) {
     this.#engine = engine;
     this.#lock = lock;
     this.location = location;
+    engine.onNotification((channel) => {
+      for (const listener of this.#listeners) if (listener.channel === channel) listener.onNotify();
+    });
   }
 
   async query<Row = Record<string, unknown>>(
@@ -97,6 +107,20 @@ class PgliteDatabase implements Database {
     }, signal);
   }
 
+  /** Nobody but this process can notify. */
+  async listen(
+    channel: string,
+    onNotify: () => void,
+    { signal }: CallOptions = {},
+  ): Promise<AsyncDisposable> {
+    const listener: Listener = { channel, onNotify };
+    await this.#takeTurn(async () => {
+      await this.#engine.execute(`listen ${quoteIdentifier(channel)}`);
+      this.#listeners.add(listener);
+    }, signal);
+    return { [Symbol.asyncDispose]: async () => void this.#listeners.delete(listener) };
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposal ??= this.#close();
     return this.#disposal;
@@ -113,6 +137,7 @@ class PgliteDatabase implements Database {
   }
 
   async #close(): Promise<void> {
+    this.#listeners.clear();
     try {
       await this.#turns.take(() => this.#engine.close());
     } finally {

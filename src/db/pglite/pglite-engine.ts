@@ -100,6 +100,11 @@ export class PgliteEngine {
     await this.#run(() => this.#pglite.exec(script));
   }
 
+  /** Calls `listener` with the channel of every notification on those that a LISTEN has named. */
+  onNotification(listener: (channel: string) => void): void {
+    this.#pglite.onNotification((channel) => listener(channel));
+  }
+
   /** Never throws: there is nothing left to do about a database that cannot be closed. */
   async close(): Promise<void> {
     if (!this.#breakdown) await this.#pglite.close().catch(() => {});

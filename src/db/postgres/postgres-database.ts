@@ -1,11 +1,12 @@
 import { setMaxListeners } from 'node:events';
 import { Client, Pool, type ClientConfig, type PoolClient, type PoolConfig } from 'pg';
-import { usageError } from '../../errors/vecpipe-error.ts';
+import { usageError, VecpipeError } from '../../errors/vecpipe-error.ts';
 import { pause, waitOrAbort } from '../../lifetime/abort.ts';
 import type { BoundValue, CallOptions, Database, Queryable, QueryResult } from '../../ports/database.ts';
 import { PREPARE_SESSION } from '../session-settings.ts';
 import { connectionTarget } from './connection-target.ts';
 import { connectError, queryError, type PostgresPlace } from './postgres-error.ts';
+import { PostgresListener, type ListenerOptions } from './postgres-listener.ts';
 import { PostgresSession } from './postgres-session.ts';
 
 export interface PostgresOptions {
@@ -27,6 +28,9 @@ const DEFAULT_CANCEL_DEADLINE_MS = 2_000;
 const CLOSE_LIMIT_MS = 3_000;
 /** Calls to a provider may lie between two statements; a new connection costs several round trips. */
 const IDLE_LIMIT_MS = 60_000;
+/** A server that vanished without a word is noticed minutes after this; by default the system waits two hours. */
+const KEEP_ALIVE_MS = 30_000;
+const CONNECTION_LOST = 'database_connection_lost';
 /** As `server_version_num` counts: Postgres 14. */
 const OLDEST_VERSION = 140_000;
 
@@ -46,6 +50,7 @@ export async function openPostgresDatabase(
       connectionString,
       max: options.maxConnections,
       keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
       idleTimeoutMillis: IDLE_LIMIT_MS,
       connectionTimeoutMillis: options.connectDeadlineMs ?? DEFAULT_CONNECT_DEADLINE_MS,
     },
@@ -67,14 +72,20 @@ class PostgresDatabase implements Database {
   readonly location: string;
   readonly #place: PostgresPlace;
   readonly #cancelDeadlineMs: number;
+  readonly #listening: Pick<ListenerOptions, 'connection' | 'connectDeadlineMs' | 'place'>;
   readonly #pool: Pool;
   /** Connections whose socket is not closed yet. */
   readonly #open = new Set<Client>();
   /** Those among them that have not finished their login. */
   readonly #connecting = new Set<Client>();
   readonly #sessions = new Set<PostgresSession>();
+  readonly #listeners = new Set<PostgresListener>();
   readonly #closing = new AbortController();
   readonly #prepared = new WeakMap<Client, number>();
+  /** Connections that were lost so far. */
+  #losses = 0;
+  /** How many losses a connection has outlived: it was made, or has worked, after them. */
+  readonly #outlived = new WeakMap<Client, number>();
   #disposal: Promise<void> | undefined;
 
   constructor(
@@ -85,6 +96,11 @@ class PostgresDatabase implements Database {
     this.location = place.location;
     this.#cancelDeadlineMs = cancelDeadlineMs;
     this.#place = place;
+    this.#listening = {
+      connection: { connectionString: config.connectionString, keepAlive: true },
+      connectDeadlineMs: connectionTimeoutMillis ?? DEFAULT_CONNECT_DEADLINE_MS,
+      place,
+    };
     setMaxListeners(0, this.#closing.signal);
     const open = this.#open;
     const connecting = this.#connecting;
@@ -108,7 +124,10 @@ class PostgresDatabase implements Database {
       },
     });
     this.#pool.on('error', () => {});
-    this.#pool.on('connect', (client) => connecting.delete(client));
+    this.#pool.on('connect', (client) => {
+      connecting.delete(client);
+      this.#outlived.set(client, this.#losses);
+    });
   }
 
   /** Connects once, to fail early and in one sentence. */
@@ -147,6 +166,25 @@ class PostgresDatabase implements Database {
     });
   }
 
+  /** By a connection of its own, besides those of the pool. */
+  async listen(
+    channel: string,
+    onNotify: () => void,
+    { signal }: CallOptions = {},
+  ): Promise<AsyncDisposable> {
+    const closing = this.#closing.signal;
+    const options = { ...this.#listening, channel, onNotify };
+    const listener = await PostgresListener.open(options, [signal, closing]);
+    this.#listeners.add(listener);
+    const end = async () => {
+      this.#listeners.delete(listener);
+      await listener[Symbol.asyncDispose]();
+    };
+    if (closing.aborted) await end();
+    closing.throwIfAborted();
+    return { [Symbol.asyncDispose]: end };
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposal ??= this.#close();
     return this.#disposal;
@@ -166,13 +204,29 @@ class PostgresDatabase implements Database {
     this.#sessions.add(session);
     try {
       return await work(session, await this.#prepare(client, session));
+    } catch (error) {
+      if (error instanceof VecpipeError && error.code === CONNECTION_LOST) this.#losses += 1;
+      throw error;
     } finally {
       this.#sessions.delete(session);
+      if (!session.isBroken) this.#outlived.set(client, this.#losses);
       client.release(session.isBroken);
     }
   }
 
+  /**
+   * A connection that has been idle since before another one was lost is left out: what ended that one, such as a
+   * restart, has mostly ended all of them, and each would cost a statement to find out.
+   */
   async #connect(signal: AbortSignal | undefined): Promise<PoolClient> {
+    for (;;) {
+      const client = await this.#take(signal);
+      if ((this.#outlived.get(client) ?? 0) >= this.#losses) return client;
+      client.release(true);
+    }
+  }
+
+  async #take(signal: AbortSignal | undefined): Promise<PoolClient> {
     signal?.throwIfAborted();
     this.#closing.signal.throwIfAborted();
     // A pool that is ended forgets those who wait for a connection.
@@ -205,7 +259,8 @@ class PostgresDatabase implements Database {
       this.#open,
       (client) => new Promise<void>((resolve) => client.once('end', resolve)),
     );
-    const closed = Promise.all([this.#pool.end(), ...ends]);
+    const unheard = [...this.#listeners].map((listener) => listener[Symbol.asyncDispose]());
+    const closed = Promise.all([this.#pool.end(), ...ends, ...unheard]);
     const finished = new AbortController();
     const late = pause(CLOSE_LIMIT_MS, finished.signal);
     await Promise.race([closed, late]);

@@ -47,7 +47,11 @@ describe('a pool', () => {
     const models = new Models();
     await using pool = models.pool(2);
     await using one = await pool.acquire(config('a'));
-    await using other = await pool.acquire({ ...config('a', 'another name'), pricePerMillionTokens: 3 });
+    await using other = await pool.acquire({
+      ...config('a', 'another name'),
+      pricePerMillionTokens: 3,
+      creditsPerMillionTokens: 4,
+    });
     expect(other.provider).toBe(one.provider);
     expect(models.opened).toEqual(['a']);
   });

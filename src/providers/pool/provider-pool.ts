@@ -178,5 +178,11 @@ export class EmbeddingProviderPool implements AsyncDisposable {
 
 /** What the provider is, whatever the config calls it and whatever it costs. */
 function keyOf(config: ProviderConfig): string {
-  return stableJson({ ...config, name: '', pricePerMillionTokens: null, keepVectorsBytes: null });
+  return stableJson({
+    ...config,
+    name: '',
+    pricePerMillionTokens: null,
+    creditsPerMillionTokens: 0,
+    keepVectorsBytes: null,
+  });
 }

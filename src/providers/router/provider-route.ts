@@ -1,4 +1,6 @@
+import { creditMicros } from '../../credits/credits.ts';
 import { unavailableError, VecpipeError } from '../../errors/vecpipe-error.ts';
+import type { Outage } from '../../lifetime/outage.ts';
 import type {
   EmbeddingProvider,
   EmbedOptions,
@@ -15,6 +17,7 @@ export interface RouteMember {
   /** Its name in the config. */
   name: string;
   pricePerMillionTokens: number | null;
+  creditsPerMillionTokens: number;
   /** Shared by all routes to the same provider. */
   breaker: CircuitBreaker;
 }
@@ -24,6 +27,8 @@ export interface RouteParts {
   /** Opened at the first call that needs it. */
   fallback: (RouteMember & { open: (signal: AbortSignal | undefined) => Promise<EmbeddingProvider> }) | null;
   report: Report;
+  /** Waits while neither of them answers; null or left out: such a call fails. */
+  outage?: Outage | null;
 }
 
 /**
@@ -41,13 +46,14 @@ export class ProviderRoute implements EmbeddingProvider {
   readonly maxInputTokens: number | null;
   readonly tokenizer: Tokenizer;
   readonly pricePerMillionTokens: number | null;
+  readonly creditsPerMillionTokens: number;
   /** See the provider's config. */
   readonly keepVectorsBytes: number | null;
   readonly #parts: RouteParts;
   #isSteppingInSaid = false;
 
   constructor(parts: RouteParts) {
-    const { provider, pricePerMillionTokens, keepVectorsBytes } = parts.primary;
+    const { provider, pricePerMillionTokens, creditsPerMillionTokens, keepVectorsBytes } = parts.primary;
     this.kind = provider.kind;
     this.modelId = provider.modelId;
     this.variant = provider.variant;
@@ -58,6 +64,7 @@ export class ProviderRoute implements EmbeddingProvider {
     this.maxInputTokens = provider.maxInputTokens;
     this.tokenizer = provider.tokenizer;
     this.pricePerMillionTokens = pricePerMillionTokens;
+    this.creditsPerMillionTokens = creditsPerMillionTokens;
     this.keepVectorsBytes = keepVectorsBytes;
     this.#parts = parts;
   }
@@ -68,12 +75,25 @@ export class ProviderRoute implements EmbeddingProvider {
     return (primary.pricePerMillionTokens ?? 0) > 0 || (fallback?.pricePerMillionTokens ?? 0) > 0;
   }
 
+  /** Credits for a million tokens at the most, whoever serves them. */
+  get mostCreditsPerMillionTokens(): number {
+    const { primary, fallback } = this.#parts;
+    return Math.max(primary.creditsPerMillionTokens, fallback?.creditsPerMillionTokens ?? 0);
+  }
+
   /**
-   * Asks the provider, and the fallback when the provider is unavailable. `cost` and `byFallback` are filled in.
+   * Asks the provider, and the fallback when the provider is unavailable. `cost`, `creditMicros` and `byFallback` are filled
+   * in. When neither answers, but one of them has before, both are asked again for as long as an outage may last.
    * @throws {VecpipeError} what the provider threw; `unavailable`, code `provider_down`, while its circuit is
    *   open. An error of the fallback is reported as a warning and never takes that one's place.
    */
-  async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<EmbedResult> {
+  embed(texts: readonly string[], options: EmbedOptions = {}): Promise<EmbedResult> {
+    const { outage } = this.#parts;
+    if (!outage) return this.#embedOnce(texts, options);
+    return outage.run((attempt) => this.#embedOnce(texts, { ...options, ...attempt }), options.signal);
+  }
+
+  async #embedOnce(texts: readonly string[], options: EmbedOptions): Promise<EmbedResult> {
     const { primary, fallback } = this.#parts;
     try {
       return await this.#ask(primary, primary.provider, texts, options);
@@ -94,7 +114,7 @@ export class ProviderRoute implements EmbeddingProvider {
     texts: readonly string[],
     options: EmbedOptions,
   ): Promise<EmbedResult> {
-    const { breaker, name, pricePerMillionTokens } = member;
+    const { breaker, name, pricePerMillionTokens, creditsPerMillionTokens } = member;
     const { refusal } = breaker;
     if (refusal !== null) {
       throw unavailableError(
@@ -105,7 +125,11 @@ export class ProviderRoute implements EmbeddingProvider {
       );
     }
     const result = await breaker.run(() => callInSlices(provider, texts, options));
-    return { ...result, cost: (result.tokens * (pricePerMillionTokens ?? 0)) / 1e6 };
+    return {
+      ...result,
+      cost: (result.tokens * (pricePerMillionTokens ?? 0)) / 1e6,
+      creditMicros: creditMicros(result.tokens, creditsPerMillionTokens),
+    };
   }
 
   /** @returns null when the fallback cannot help either */

@@ -1,16 +1,23 @@
 import type { ProviderConfig, RouteConfig } from '../../config/provider-config.ts';
+import type { Outage, WaitOptions } from '../../lifetime/outage.ts';
 import type { CallOptions } from '../../ports/database.ts';
 import type { EmbeddingProvider } from '../../ports/embedding-provider.ts';
 import type { Report } from '../../ports/run-events.ts';
 import { EmbeddingProviderPool } from '../pool/provider-pool.ts';
 import type { PoolOptions } from '../pool/provider-pool.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
+import { openProviderOutage } from './provider-outage.ts';
 import { ProviderRoute } from './provider-route.ts';
 import type { RouteMember } from './provider-route.ts';
+
+/** Whoever waits for a provider asks it seldom as it is, and wants to know soon that it is back. */
+const WAITING = { coolDownMs: 5_000 };
 
 export interface RouterOptions {
   providers: ReadonlyMap<string, ProviderConfig>;
   report: Report;
+  /** How a provider that has answered before is waited for; left out: not at all. */
+  wait?: WaitOptions | undefined;
   /** Left out: the program's own. */
   open?: NonNullable<PoolOptions['open']>;
 }
@@ -24,10 +31,13 @@ export class ProviderRouter implements AsyncDisposable {
   readonly #report: Report;
   readonly #pool: EmbeddingProviderPool;
   readonly #breakers = new Map<string, CircuitBreaker>();
+  readonly #wait: WaitOptions | undefined;
+  readonly #outages: Outage[] = [];
   readonly #routes = new Map<string, Promise<ProviderRoute>>();
 
-  constructor({ providers, report, open }: RouterOptions) {
+  constructor({ providers, report, wait, open }: RouterOptions) {
     this.#providers = providers;
+    this.#wait = wait;
     this.#report = report;
     // A run works on all its targets at once, so none of their models could be missed.
     this.#pool = new EmbeddingProviderPool({ maxModels: Infinity, report, ...(open && { open }) });
@@ -49,6 +59,7 @@ export class ProviderRouter implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const outage of this.#outages) outage[Symbol.dispose]();
     await this.#pool[Symbol.asyncDispose]();
   }
 
@@ -66,7 +77,15 @@ export class ProviderRouter implements AsyncDisposable {
           ? null
           : { ...this.#member(fallback), open: (callSignal) => this.#acquire(fallback, callSignal) },
       report: this.#report,
+      outage: this.#openOutage(config.provider),
     });
+  }
+
+  #openOutage(name: string): Outage | null {
+    if (!this.#wait) return null;
+    const outage = openProviderOutage(name, this.#wait);
+    this.#outages.push(outage);
+    return outage;
   }
 
   /** The lease is never given back: the pool ends with the router. */
@@ -76,9 +95,10 @@ export class ProviderRouter implements AsyncDisposable {
   }
 
   #member(name: string): RouteMember {
-    const breaker = this.#breakers.get(name) ?? new CircuitBreaker();
+    const breaker = this.#breakers.get(name) ?? new CircuitBreaker(this.#wait && WAITING);
     this.#breakers.set(name, breaker);
-    return { name, pricePerMillionTokens: this.#configOf(name).pricePerMillionTokens, breaker };
+    const { pricePerMillionTokens, creditsPerMillionTokens } = this.#configOf(name);
+    return { name, pricePerMillionTokens, creditsPerMillionTokens, breaker };
   }
 
   #configOf(name: string): ProviderConfig {

@@ -32,7 +32,8 @@ class RollBack extends Error {
 
 /**
  * Writes records and queues those that changed in the same transaction: no worker ever sees a queue row whose
- * record is not committed, and none is lost in between. The ids must be distinct.
+ * record is not committed, and none is lost in between. The ids must be distinct. May be repeated when its answer was
+ * lost; it then counts what it had written as unchanged.
  * @param options.dryRun counts what would happen and undoes it
  */
 export async function storeRecords(

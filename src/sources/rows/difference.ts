@@ -2,6 +2,7 @@ import { retryConflicts } from '../../db/retry-conflicts.ts';
 import { DatabaseError } from '../../ports/database.ts';
 import type { CallOptions, Database, Queryable } from '../../ports/database.ts';
 import { ON_QUEUED_ALREADY } from '../../queue/enqueue-sql.ts';
+import { HAS_FAILED } from '../../queue/failed-sql.ts';
 import { duplicateKeyError, hasDuplicateKey } from './duplicate-key.ts';
 import type { RowSource } from './row-source.ts';
 import { sourceError } from './source-error.ts';
@@ -44,8 +45,8 @@ function differenceCtes(source: RowSource): string {
       select (${source.keySql}) collate "C" as key, ${source.hashSql} as hash
       from ${source.from} where ${source.tenantCondition}
     ), resting as materialized (
-      select key, operation, row_hash from vecpipe.queue
-      where tenant = $1 and entity = $2 and available_at = 'infinity'
+      select key, operation, row_hash from vecpipe.queue q
+      where tenant = $1 and entity = $2 and ${HAS_FAILED}
     ), recorded as (
       select key, case when key not in (select key from resting) then row_hash end as row_hash, true as stored
       from vecpipe.vector_state
@@ -111,7 +112,7 @@ const RESULT = `
 /**
  * Puts what differs in the queue, in the same statement that finds it. Vanished rows above the guard are not
  * queued unless `deleteAll`. Queueing the same content twice changes nothing, so several processes may do this
- * at once.
+ * at once, and it may be repeated when its answer was lost: it then counts nothing as newly queued.
  * @throws {VecpipeError} `usage` when a key is not unique or a row cannot be read
  */
 export async function queueDifference(
@@ -131,7 +132,7 @@ export async function queueDifference(
             from difference
             where ${WANTED}
             order by key
-            ${ON_QUEUED_ALREADY} or (q.available_at = 'infinity' and q.failed_generation is distinct from $3)
+            ${ON_QUEUED_ALREADY} or (${HAS_FAILED} and q.failed_generation is distinct from $3)
             returning key
           )
           ${RESULT}`,
@@ -172,10 +173,10 @@ export async function planDifference(
     .query<QueuedDifference>(
       `with ${differenceCtes(source)}, wanted as (
         select d.key, d.kind, coalesce(q.unconfirmed, false) as unconfirmed,
-          coalesce(q.available_at = 'infinity', false) as resting,
+          coalesce(${HAS_FAILED}, false) as resting,
           q.key is null or q.row_hash is distinct from d.hash
             or q.operation <> case kind when 'vanished' then 'delete' else 'upsert' end
-            or (q.available_at = 'infinity' and q.failed_generation is distinct from $3) as differs
+            or (${HAS_FAILED} and q.failed_generation is distinct from $3) as differs
         from difference d
         left join vecpipe.queue q on q.tenant = $1 and q.entity = $2 and q.key = d.key
         where ${WANTED}

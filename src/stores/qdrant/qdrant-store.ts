@@ -35,10 +35,12 @@ export interface OpenQdrantOptions extends CallOptions {
   connectTimeoutMs?: number;
   /** For the start of an answer, and between two parts of it; 15 s when left out. */
   answerTimeoutMs?: number;
+  /** `few` for a caller that waits for the store itself; `many` when left out. */
+  retries?: 'few' | 'many';
 }
 
-/** A server that is restarted comes back within these attempts (about 20 s of pauses). */
-const MAX_ATTEMPTS = 10;
+/** With `many`, a server that is restarted comes back within these attempts (about 20 s of pauses). */
+const MAX_ATTEMPTS = { few: 3, many: 10 } as const;
 /** A server that is not there is reported after about a second. */
 const MAX_OPENING_ATTEMPTS = 4;
 
@@ -50,7 +52,13 @@ const MAX_OPENING_ATTEMPTS = 4;
  */
 export async function openQdrantStore(
   { url, apiKey }: QdrantConfig,
-  { signal, deadlineMs = 30_000, connectTimeoutMs = 5_000, answerTimeoutMs = 15_000 }: OpenQdrantOptions = {},
+  {
+    signal,
+    deadlineMs = 30_000,
+    connectTimeoutMs = 5_000,
+    answerTimeoutMs = 15_000,
+    retries = 'many',
+  }: OpenQdrantOptions = {},
 ): Promise<VectorStore> {
   if (apiKey !== null && !isHeaderText(apiKey)) throw storeKeyInvalid();
   const http = new QdrantHttp({ url: parseQdrantUrl(url), apiKey, connectTimeoutMs, answerTimeoutMs });
@@ -61,7 +69,7 @@ export async function openQdrantStore(
     if (isOldVersion(version)) throw storeTooOld(http.shown, version, MINIMUM_VERSION);
     // The first path needs no key; this one does.
     await new QdrantCollections(opening).aliases(signal);
-    return new QdrantStore(http, { maxAttempts: MAX_ATTEMPTS, deadlineMs });
+    return new QdrantStore(http, { maxAttempts: MAX_ATTEMPTS[retries], deadlineMs });
   } catch (error) {
     await http[Symbol.asyncDispose]();
     throw error;

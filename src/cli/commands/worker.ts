@@ -1,0 +1,63 @@
+import { Option } from 'commander';
+import type { Declare } from '../program.ts';
+import { addMaxOutage } from '../max-outage.ts';
+import type { MaxOutageFlag } from '../max-outage.ts';
+import { duration, positiveInteger } from '../options.ts';
+
+export interface WorkerFlags extends MaxOutageFlag {
+  /** The run that started it. */
+  run: string;
+  /** Workers of that run. */
+  of: number;
+  batchSize: number;
+  batches: number;
+  hasCreditLimit?: boolean;
+  /** Milliseconds. */
+  grace?: number;
+}
+
+/** What `vectorize --workers` starts; nobody else has a use for it, so it is not in the help. */
+export const declareWorker: Declare = (program, define) => {
+  const command = program
+    .command('worker', { hidden: true })
+    .description('A worker process of `vecpipe vectorize --workers`, which starts it.')
+    .requiredOption('--run <id>')
+    .requiredOption('--of <n>', '', positiveInteger)
+    .requiredOption('--batch-size <n>', '', positiveInteger)
+    .requiredOption('--batches <n>', '', positiveInteger)
+    .option('--has-credit-limit')
+    .addOption(new Option('--grace <duration>').argParser(duration));
+  addMaxOutage(command);
+  define(command, () => import('./worker-main.ts').then((module) => module.workerMain));
+};
+
+/** The arguments that make it do a part of a run's work. */
+export function workerArguments(
+  flags: WorkerFlags,
+  selected: {
+    config: string | null;
+    tenants: readonly string[];
+    entities: readonly string[];
+    verbose: boolean;
+  },
+): string[] {
+  const { run, of, batchSize, batches, hasCreditLimit, grace, maxOutage } = flags;
+  return [
+    'worker',
+    '--run',
+    run,
+    '--of',
+    `${of}`,
+    '--batch-size',
+    `${batchSize}`,
+    '--batches',
+    `${batches}`,
+    ...(hasCreditLimit === true ? ['--has-credit-limit'] : []),
+    ...(grace === undefined ? [] : ['--grace', `${grace}ms`]),
+    ...(maxOutage === undefined ? [] : ['--max-outage', `${maxOutage}ms`]),
+    ...(selected.config === null ? [] : ['--config', selected.config]),
+    ...selected.tenants.flatMap((tenant) => ['--tenant', tenant]),
+    ...selected.entities.flatMap((entity) => ['--entity', entity]),
+    selected.verbose ? '--verbose' : '--quiet',
+  ];
+}
