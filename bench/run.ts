@@ -1,6 +1,7 @@
 /**
  * Everything that bench/RESULTS.md says, in one run: `npm run bench`, and `npm run bench -- --save` to write the page.
- * One part of it: `npm run bench -- --only gateway` (or static, local, run).
+ * One part of it: `npm run bench -- --only gateway` (or static, local, run, chaos, snapshot). The snapshot is held
+ * for about half a minute; `--seconds 180` holds it for three.
  * Servers are those of the tests: TEST_DATABASE_URL, TEST_PGVECTOR_URL, TEST_QDRANT_URL; without one its lines are
  * left out, and it says so.
  */
@@ -11,10 +12,13 @@ import type * as Difference from '../src/sources/rows/difference.ts';
 import type * as OpenRowSource from '../src/sources/rows/open-row-source.ts';
 import type * as OpenStore from '../src/stores/open-store.ts';
 import { built } from './built.ts';
+import { benchChaos } from './chaos.ts';
 import { measuredRun } from './measured-run.ts';
 import { benchGateway, startEndpoint } from './gateway.ts';
 import { benchLocal } from './local.ts';
+import { benchSnapshot } from './snapshot.ts';
 import { benchStaticKernel } from './static-kernel.ts';
+import { noPostgresServer } from '../test/helpers/postgres-server.ts';
 import { createWorkbench } from './workbench.ts';
 import type { Workbench } from './workbench.ts';
 
@@ -34,6 +38,8 @@ const SECTIONS: Record<string, () => Promise<void>> = {
   gateway,
   local,
   run: endToEndRuns,
+  chaos,
+  snapshot,
 };
 
 /** `--only <section>` prints that one alone; the page is saved as a whole. */
@@ -242,7 +248,50 @@ function readyPoint(index: number) {
   return { id, vector, payload: { name: `item ${index}`, vecpipe: identity } };
 }
 
-async function dropCollections(bench: Workbench, qdrantUrl: string): Promise<void> {
+async function chaos(): Promise<void> {
+  if (noPostgresServer !== null || !TEST_QDRANT_URL) {
+    console.log(`left out: chaos, because ${noPostgresServer ?? 'TEST_QDRANT_URL is not set'}`);
+    return;
+  }
+  const qdrantUrl = TEST_QDRANT_URL;
+  say(`\n## When Postgres goes away in the middle of a run\n`);
+  say(
+    `Gateway of 200 ms, 8 batches of 8 rows under way. Rates over 8 s each, the second from the first row after the event on. "Twin" is the same ratio of an undisturbed run at the same time: what else the machine did.\n`,
+  );
+  say(
+    `| event | rows/s before | rows/s after | ratio | twin | ratio to the twin's | s until the next row |\n|---|---|---|---|---|---|---|`,
+  );
+  for (const { event, before, after, ratio, twinRatio, pauseSeconds } of await benchChaos(
+    qdrantUrl,
+    (collection) => dropCollections({ collection }, qdrantUrl),
+  )) {
+    say(
+      `| ${event} | ${round(before)} | ${round(after)} | ${ratio.toFixed(2)} | ${twinRatio.toFixed(2)} | ${(ratio / twinRatio).toFixed(2)} | ${pauseSeconds.toFixed(1)} |`,
+    );
+  }
+}
+
+const SNAPSHOT_SECONDS = 30;
+
+async function snapshot(): Promise<void> {
+  if (!TEST_DATABASE_URL || !TEST_QDRANT_URL) {
+    console.log('left out: snapshot, because TEST_DATABASE_URL or TEST_QDRANT_URL is not set');
+    return;
+  }
+  const qdrantUrl = TEST_QDRANT_URL;
+  const given = process.argv.indexOf('--seconds');
+  const seconds = given === -1 ? SNAPSHOT_SECONDS : Number(process.argv[given + 1]);
+  const result = await benchSnapshot(TEST_DATABASE_URL, qdrantUrl, seconds, (collection) =>
+    dropCollections({ collection }, qdrantUrl),
+  );
+  say(`\n## While another session holds a REPEATABLE READ snapshot\n`);
+  say(`| rows | held for, s | rows/s without | rows/s | ratio |\n|---|---|---|---|---|`);
+  say(
+    `| ${result.rows} | ${Math.round(result.heldSeconds)} | ${round(result.without)} | ${round(result.held)} | ${result.ratio.toFixed(2)} |`,
+  );
+}
+
+async function dropCollections(bench: Pick<Workbench, 'collection'>, qdrantUrl: string): Promise<void> {
   const alias = `${bench.collection}_1_items`;
   await fetch(`${qdrantUrl}/collections/aliases`, {
     method: 'POST',
