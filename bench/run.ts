@@ -1,6 +1,6 @@
 /**
  * Everything that bench/RESULTS.md says, in one run: `npm run bench`, and `npm run bench -- --save` to write the page.
- * One part of it: `npm run bench -- --only gateway` (or static, local, run, chaos, snapshot). The snapshot is held
+ * One part of it: `npm run bench -- --only gateway` (or static, local, run, workers, chaos, snapshot). The snapshot is held
  * for about half a minute; `--seconds 180` holds it for three.
  * Servers are those of the tests: TEST_DATABASE_URL, TEST_PGVECTOR_URL, TEST_QDRANT_URL; without one its lines are
  * left out, and it says so.
@@ -17,6 +17,7 @@ import { measuredRun } from './measured-run.ts';
 import { benchGateway, startEndpoint } from './gateway.ts';
 import { benchLocal } from './local.ts';
 import { benchSnapshot } from './snapshot.ts';
+import { benchWorkers } from './workers.ts';
 import { benchStaticKernel } from './static-kernel.ts';
 import { noPostgresServer } from '../test/helpers/postgres-server.ts';
 import { createWorkbench } from './workbench.ts';
@@ -38,6 +39,7 @@ const SECTIONS: Record<string, () => Promise<void>> = {
   gateway,
   local,
   run: endToEndRuns,
+  workers,
   chaos,
   snapshot,
 };
@@ -130,14 +132,16 @@ async function endToEndGateway(serverUrl: string, qdrantUrl: string): Promise<vo
   const provider = `{ kind: gateway, baseURL: "${endpoint.url}", model: bench, dimensions: 256`;
   say(`\n## Postgres → gateway of 200 ms → Qdrant, ${GATEWAY_ROWS} rows\n`);
   say(`| vectors | rows/s | peak MB |\n|---|---|---|`);
-  for (const [name, price] of [
-    ['free', ''],
-    ['paid, with receipts', ', pricePerMillionTokens: 1'],
+  for (const [name, price, credits] of [
+    ['free', '', 0],
+    ['paid, with receipts', ', pricePerMillionTokens: 1', 0],
+    ['paid, and charged to the tenant', ', pricePerMillionTokens: 1', 1_000_000_000],
   ] as const) {
     const config = `providers:\n  cloud: ${provider}${price} }\ntenants:\n  "1": { provider: cloud }\n`;
     await using bench = await createWorkbench(GATEWAY_ROWS, serverUrl, config);
     try {
       const environment = { ...bench.environment, QDRANT_URL: qdrantUrl };
+      if (credits > 0) await measuredRun(['credits', 'grant', `${credits}`], bench.folder, environment);
       const { report, peakMegabytes } = await measuredRun(['vectorize'], bench.folder, environment);
       if (report.entities[0]?.stored !== GATEWAY_ROWS) throw new Error(`${name}: not every row was stored`);
       const rate = GATEWAY_ROWS / (report.durationMs / 1000);
@@ -246,6 +250,22 @@ function readyPoint(index: number) {
   };
   const id = `00000000-0000-4000-8000-${index.toString(16).padStart(12, '0')}`;
   return { id, vector, payload: { name: `item ${index}`, vecpipe: identity } };
+}
+
+async function workers(): Promise<void> {
+  if (!TEST_DATABASE_URL || !TEST_QDRANT_URL) {
+    console.log('left out: workers, because TEST_DATABASE_URL or TEST_QDRANT_URL is not set');
+    return;
+  }
+  const results = await benchWorkers(TEST_DATABASE_URL, TEST_QDRANT_URL, (prefix) =>
+    dropCollections({ collection: prefix }, TEST_QDRANT_URL),
+  );
+  say(`\n## Worker processes, Postgres → Qdrant\n`);
+  say(`Ratio: of what the endpoint of 200 ms gives to 16 requests at once, or of one worker.\n`);
+  say(`| provider | workers | rows/s | ratio |\n|---|---|---|---|`);
+  for (const { provider, workers: count, rowsPerSecond, ratio } of results) {
+    say(`| ${provider} | ${count} | ${round(rowsPerSecond)} | ${ratio.toFixed(2)} |`);
+  }
 }
 
 async function chaos(): Promise<void> {

@@ -7,7 +7,7 @@ const BINARY = fileURLToPath(new URL('../../bin/vecpipe.js', import.meta.url));
 /** A process that has not ended by then is killed, and the test fails. */
 const PATIENCE_MS = 50_000;
 /** What a process may take to end once it has said its last word. */
-const LINGER_MS = 2_000;
+const LINGER_MS = 5_000;
 /** All that a process gets of the environment that the tests run in. */
 const PASSED_ON = ['PATH', 'HOME', 'TMPDIR', 'TMP', 'TEMP', 'SystemRoot', 'NODE_V8_COVERAGE'];
 
@@ -52,7 +52,7 @@ const SIGNAL_NUMBERS: Partial<Record<NodeJS.Signals, number>> = {
 };
 
 /**
- * Starts the built program. Whatever the test is about, it fails when the process hangs, goes on for two seconds
+ * Starts the built program. Whatever the test is about, it fails when the process hangs, goes on for five seconds
  * after its last output, prints a stack, a process warning, control characters or a warning about its own
  * clean-up, or ends with the code for a bug.
  */

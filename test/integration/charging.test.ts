@@ -344,6 +344,33 @@ function describeCharging(variant: BackendVariant): void {
       });
     });
 
+    test('holds no transaction, snapshot or lock while texts are embedded or points are written', async (ctx) => {
+      if (backend.database.exclusive) return ctx.skip('one process alone has no others to hold up');
+      const held: unknown[] = [];
+      const look = async () => {
+        const { rows: sessions } = await backend.database.query(
+          `select state, backend_xmin, (select count(*) from pg_locks l where l.pid = a.pid) as locks
+           from pg_stat_activity a where datname = current_database() and pid <> pg_backend_pid()
+             and (backend_xmin is not null or backend_xid is not null or state like 'idle in transaction%')`,
+        );
+        held.push(...sessions);
+      };
+      const provider = charging();
+      provider.before = look;
+      const items = await itemsWith(1000, rows(20), provider);
+      let writes = 0;
+      const store = intercept(backend.store, {
+        before: async ({ method }) => {
+          if (method !== 'upsert') return;
+          writes += 1;
+          await look();
+        },
+      });
+      // One batch at a time: whatever is open now belongs to the one that is embedded or written.
+      await items.run({ batchSize: 5, batchesInFlight: 1 }, { store });
+      expect([provider.calls.length, writes, held]).toEqual([4, 4, []]);
+    });
+
     test('agrees with what was delivered after deaths at every step', async () => {
       const random = seededRandom(5);
       const provider = charging({ maxBatchSize: 2 });
