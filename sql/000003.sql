@@ -80,13 +80,14 @@ alter table vecpipe.runs add column who text;
 alter table vecpipe.runs add column seen_at timestamptz not null default now();
 -- The run that started this one as a worker of its own.
 alter table vecpipe.runs add column parent_id uuid;
+create index runs_parent on vecpipe.runs (parent_id) where parent_id is not null;
 -- Credits that it may still reserve; null without a limit.
 alter table vecpipe.runs add column credits_left bigint;
 
 -- How often the row, as it is, has failed.
 alter table vecpipe.queue add column failures integer not null default 0;
 
--- Wakes whoever waits for work. Only what makes work sets these columns: a claim or a renewed lease tells nobody.
+-- Wakes whoever waits for work. A claim, a renewed lease or a finished batch sets none of these columns, and tells nobody.
 create function vecpipe.notify_queued() returns trigger language plpgsql as $$
 begin
   perform pg_notify('vecpipe_queue', '');

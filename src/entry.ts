@@ -15,6 +15,9 @@ const RELEASE_MS = 10_000;
 /** Everything is released by then; a process that still lives holds something that it should not. */
 const WATCHDOG_MS = 3_000;
 
+/** `timeout` signals the process and then its group, which is one wish and not two. */
+const SAME_SIGNAL_MS = 300;
+
 const SIGNALS = {
   SIGHUP: EXIT_CODES.hangup.code,
   SIGINT: EXIT_CODES.interrupted.code,
@@ -23,15 +26,30 @@ const SIGNALS = {
 
 using stop = new StopRequest(GRACE_MS);
 
+function askToStop(name: string, exitCode: number): void {
+  stop.request({ name, exitCode });
+  // A database that does not answer at all must not outlive the wish to stop; leases then end by time.
+  setTimeout(() => process.exit(exitCode), stop.graceMs + RELEASE_MS).unref();
+}
+
+/** Null in a process that no run has started as its worker. */
+const parent = openParentLink(process);
+
+let firstSignalAt = -Infinity;
 for (const [name, exitCode] of Object.entries(SIGNALS)) {
   process.on(name, () => {
-    // The second signal ends at once: the user has waited long enough.
-    if (stop.reason && stop.reason.exitCode !== EXIT_CODES.pipeClosed.code) process.exit(exitCode);
-    stop.request({ name, exitCode });
-    // A database that does not answer at all must not outlive the wish to stop; leases then end by time.
-    setTimeout(() => process.exit(exitCode), stop.graceMs + RELEASE_MS).unref();
+    const now = performance.now();
+    const isSecond = stop.reason && stop.reason.exitCode !== EXIT_CODES.pipeClosed.code;
+    if (!isSecond) firstSignalAt = now;
+    // The second signal ends at once: the user has waited long enough. A worker leaves that to its run, which the
+    // same signal reaches when it is sent to the group.
+    else if (parent === null && now - firstSignalAt > SAME_SIGNAL_MS) process.exit(exitCode);
+    askToStop(name, exitCode);
   });
 }
+
+// A worker does not outlive its run, however that ended.
+parent?.onGone(() => askToStop('the end of its run', EXIT_CODES.terminated.code));
 
 let outputFailed = false;
 // Without a listener the error event would be a crash.
@@ -89,6 +107,6 @@ async function runIn(folder: string | null): Promise<number> {
         cwd: folder,
         stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       }),
-    parent: openParentLink(process),
+    parent,
   });
 }

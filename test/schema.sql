@@ -157,6 +157,7 @@ table runs
   parent_id uuid
   credits_left bigint
   constraint runs_pkey PRIMARY KEY (id)
+  CREATE INDEX runs_parent ON vecpipe.runs USING btree (parent_id) WHERE (parent_id IS NOT NULL)
   CREATE INDEX runs_started_at ON vecpipe.runs USING btree (started_at DESC)
 
 table statuses

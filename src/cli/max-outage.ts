@@ -19,11 +19,22 @@ export function addMaxOutage(command: Command): Command {
   );
 }
 
-/** @param giveUp ends all waiting: the run was asked to stop */
-export function waitOptions({ maxOutage }: MaxOutageFlag, giveUp: AbortSignal, report: Report): WaitOptions {
+/**
+ * @param giveUp ends all waiting: the run was asked to stop
+ * @param onChange told what is away, and null when it is back
+ */
+export function waitOptions(
+  { maxOutage }: MaxOutageFlag,
+  giveUp: AbortSignal,
+  report: Report,
+  onChange: (message: string | null) => void = () => {},
+): WaitOptions {
   return {
     maxOutageMs: maxOutage ?? DEFAULT_MS,
     giveUp,
-    notify: (message) => report({ type: 'notice', message }),
+    notify: (message, isOver) => {
+      report({ type: 'notice', message });
+      onChange(isOver ? null : message);
+    },
   };
 }

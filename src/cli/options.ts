@@ -45,8 +45,10 @@ export function addGlobalOptions(command: Command): Command {
 /** For `--limit` and its like. */
 export function positiveInteger(text: string): number {
   const number = Number(text);
-  if (!Number.isSafeInteger(number) || number < 1)
-    throw new InvalidArgumentError('It must be a whole number from 1.');
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(number) || number < 1)
+    throw new InvalidArgumentError(
+      `It must be a whole number from 1 to ${Number.MAX_SAFE_INTEGER}, in digits.`,
+    );
   return number;
 }
 

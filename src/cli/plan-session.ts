@@ -21,7 +21,10 @@ interface TargetPlan extends Plan {
 }
 
 /** `vectorize --dry-run`: the plan of every selected tenant and entity, as a table and as JSON. */
-export async function planSession(session: Session, options: PlanOptions): Promise<CommandResult> {
+export async function planSession(
+  session: Session,
+  { maxCredits, ...options }: PlanOptions & { maxCredits: number | null },
+): Promise<CommandResult> {
   const { database, tenants, entities } = session;
   const store = await session.store();
   const accounts = await readAccounts(database, tenants, options);
@@ -41,7 +44,7 @@ export async function planSession(session: Session, options: PlanOptions): Promi
       failures.push(...differenceFailures(source, plan));
     }
   }
-  const text = [planTable(plans), ...shortages(plans)].join('\n\n');
+  const text = [planTable(plans), ...shortages(plans), ...overLimit(plans, maxCredits)].join('\n\n');
   return { json: { plan: plans }, failures, text };
 }
 
@@ -59,6 +62,14 @@ function shortages(plans: readonly TargetPlan[]): string[] {
       ([tenant, { credits, available }]) =>
         `Tenant ${tenant} has ${available} credits, and this would cost ${credits}: vectorize would stop when they are used up.`,
     );
+}
+
+function overLimit(plans: readonly TargetPlan[], maxCredits: number | null): string[] {
+  const credits = plans.reduce((sum, plan) => sum + plan.credits, 0);
+  if (maxCredits === null || credits <= maxCredits) return [];
+  return [
+    `This would cost ${credits} credits: with --max-credits ${maxCredits} vectorize would stop before its end.`,
+  ];
 }
 
 function planTable(plans: readonly TargetPlan[]): string {

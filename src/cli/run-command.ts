@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { VecpipeError } from '../errors/vecpipe-error.ts';
+import { DatabaseError } from '../ports/database.ts';
 import { Scope } from '../lifetime/scope.ts';
 import type { Counts, Failure } from '../pipeline/counts.ts';
 import type { Report } from '../ports/run-events.ts';
@@ -134,11 +135,27 @@ function failureOf(error: unknown, io: Io): Omit<Outcome, 'result'> {
       stack: null,
     };
   }
+  if (error instanceof DatabaseError && error.sqlState === INSUFFICIENT_PRIVILEGE)
+    return rightsMissing(error);
   const message = error instanceof Error ? error.message : String(error);
   return {
     exitCode: EXIT_CODES.bug.code,
     error: { code: 'bug', message: `a bug in vecpipe, please report it: ${message}` },
     stack: error instanceof Error ? (error.stack ?? null) : null,
+  };
+}
+
+const INSUFFICIENT_PRIVILEGE = '42501';
+
+function rightsMissing({ message }: DatabaseError): Omit<Outcome, 'result'> {
+  return {
+    exitCode: EXIT_CODES.usage.code,
+    error: {
+      code: 'database_rights_missing',
+      message: `the database user may not do what this command has to: ${message}`,
+      hint: 'grant it the rights over the schema vecpipe and what is in it; `vecpipe doctor` says which are missing',
+    },
+    stack: null,
   };
 }
 

@@ -3,6 +3,7 @@ import { formatMoney } from './money.ts';
 import { oneLine, renderTable } from './table.ts';
 
 const ERROR_WIDTH = 60;
+const TENANTS_WIDTH = 20;
 
 /** The few runs that `status` shows under what they have led to; empty without any. */
 export function recentRunsTable(runs: readonly Run[]): string {
@@ -24,10 +25,26 @@ export function recentRunsTable(runs: readonly Run[]): string {
 /** A line a run, with who ran it, what came of its rows and, of one that died, its last sign of life. */
 export function runsTable(runs: readonly Run[]): string {
   return renderTable(
-    ['started', 'command', 'who', 'took', 'exit', 'rows', 'tokens', 'credits', 'cost', 'error'],
+    [
+      'started',
+      'run',
+      'command',
+      'tenants',
+      'who',
+      'took',
+      'exit',
+      'rows',
+      'tokens',
+      'credits',
+      'cost',
+      'error',
+    ],
     runs.map((run) => [
       shownTime(run.startedAt),
+      // As the ledger shows it.
+      run.id.slice(0, 8),
       run.command,
+      oneLine(run.tenants.join(', '), TENANTS_WIDTH),
       run.who,
       took(run),
       run.state === 'died' ? `died, last seen ${shownTime(run.seenAt)}` : (run.exitCode ?? run.state),

@@ -1,3 +1,4 @@
+import type { Config } from '../config/config.ts';
 import type { DrainTargets } from '../pipeline/drain-queue.ts';
 import type { Database } from '../ports/database.ts';
 import type { Report } from '../ports/run-events.ts';
@@ -6,7 +7,6 @@ import type { VectorizeFlags } from './commands/vectorize.ts';
 import { workerArguments } from './commands/worker.ts';
 import { STOPPED_EXIT_CODES } from './exit-codes.ts';
 import type { CommandContext } from './run-command.ts';
-import type { Session } from './session.ts';
 
 /** How many processes can share the work; 1 where this one does it by itself. */
 export function workerCount({ workers = 1 }: VectorizeFlags, database: Database, report: Report): number {
@@ -19,10 +19,10 @@ export function workerCount({ workers = 1 }: VectorizeFlags, database: Database,
 /** Has a run's queue worked off by processes with the same flags. */
 export function workerDrain(
   { options, io, runId }: CommandContext<VectorizeFlags>,
-  { config, tenants, entities }: Session,
+  config: Config,
   { workers, batchSize, batches }: { workers: number; batchSize: number; batches: number },
 ): DrainTargets {
-  const { maxOutage, grace, maxCredits, verbose = false } = options;
+  const { maxOutage, grace, maxCredits } = options;
   return drainWithWorkers({
     workers,
     start: io.startWorker,
@@ -37,7 +37,7 @@ export function workerDrain(
         ...(grace !== undefined && { grace }),
         ...(maxOutage !== undefined && { maxOutage }),
       },
-      { config: config.file, tenants, entities: entities.map(({ name }) => name), verbose },
+      { ...options, config: config.file },
     ),
   });
 }

@@ -13,6 +13,7 @@ export interface Transfer {
   spent: number;
   /** Of the batch that it is about; null for a grant. */
   reservationId: string | null;
+  /** The run itself where one of its workers held the batch. */
   runId: string | null;
   entity: string | null;
   /** Given with a grant. */
@@ -53,7 +54,10 @@ const LEDGER_SQL = `
     coalesce(sum(e.amount) filter (where e.account = 'available'), 0)::int8 as available,
     coalesce(sum(e.amount) filter (where e.account = 'reserved'), 0)::int8 as reserved,
     coalesce(sum(e.amount) filter (where e.account = 'spent'), 0)::int8 as spent,
-    last.reservation_id::text as "reservationId", max(e.run_id::text) as "runId", max(e.entity) as entity,
+    last.reservation_id::text as "reservationId", coalesce(
+      (select coalesce(r.parent_id, r.id)::text from vecpipe.runs r where r.id = max(e.run_id::text)::uuid),
+      max(e.run_id::text)
+    ) as "runId", max(e.entity) as entity,
     max(e.idempotency_key) as key, max(e.reason) as reason
   from last cross join lateral (
     select * from vecpipe.credit_entries b

@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { retryConflicts } from '../db/retry-conflicts.ts';
+import { LeaseLostError } from '../pipeline/held-lease.ts';
+import { DatabaseError } from '../ports/database.ts';
+import { SHORT_STATEMENT_MS } from '../ports/database.ts';
 import type { CallOptions, Queryable } from '../ports/database.ts';
 
 export interface ReservationRequest {
@@ -14,6 +17,8 @@ export interface ReservationRequest {
   /** The reservation is given back when it is not renewed for so long. */
   leaseMs: number;
 }
+
+const UNIQUE_VIOLATION = '23505';
 
 /** What stands in the way of a reservation that was not made. */
 export interface Shortage {
@@ -37,7 +42,7 @@ interface ReservationRow extends Shortage {
  * Sets credits aside for a batch before its texts are sent: the run's own limit and the tenant's account, both or
  * neither, in one statement. Waits for nothing but the lock on the account's row.
  * @returns null when they are reserved
- * @throws {Error} when the batch has reserved another amount before
+ * @throws LeaseLostError when its reservation has expired already; {Error} when the batch has reserved another amount
  */
 export async function reserveCredits(
   database: Queryable,
@@ -46,10 +51,21 @@ export async function reserveCredits(
 ): Promise<Shortage | null> {
   const { id, tenant, entity, runId, credits, rows, leaseMs } = request;
   const values = [tenant, id, entity, runId, credits, rows, leaseMs, randomUUID()];
-  const result = await retryConflicts(
-    () => database.query<ReservationRow>(RESERVE_SQL, values, options),
-    options,
-  );
+  const ask = () =>
+    retryConflicts(
+      () =>
+        database.query<ReservationRow>(RESERVE_SQL, values, { timeLimitMs: SHORT_STATEMENT_MS, ...options }),
+      options,
+    );
+  const result = await ask().catch((error: unknown) => {
+    if (!(error instanceof DatabaseError) || error.sqlState !== UNIQUE_VIOLATION) throw error;
+    // The same statement was on its way: its answer was lost, and this is its repetition. Now it can be seen.
+    return ask().catch((again: unknown) => {
+      if (!(again instanceof DatabaseError) || again.sqlState !== UNIQUE_VIOLATION) throw again;
+      // It was made, and given back when nobody renewed it.
+      throw new LeaseLostError();
+    });
+  });
   const [row] = result.rows;
   if (!row) throw new Error('a reservation was neither made nor refused');
   const { made, existing, ...shortage } = row;

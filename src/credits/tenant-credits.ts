@@ -1,11 +1,9 @@
 import { VecpipeError } from '../errors/vecpipe-error.ts';
-import { pause } from '../lifetime/abort.ts';
 import type { CallOptions, Queryable } from '../ports/database.ts';
 import type { Batch } from '../queue/work.ts';
 import { creditMicros, wholeCredits } from './credits.ts';
 import { reserveCredits } from './reserve-credits.ts';
 import type { Shortage } from './reserve-credits.ts';
-import { settleReservations } from './settle-reservations.ts';
 
 export interface TenantCreditsOptions {
   /** Of the provider or its fallback, whichever costs more. */
@@ -13,16 +11,20 @@ export interface TenantCreditsOptions {
   leaseMs: number;
 }
 
-/** How many of a batch's rows, from the first on, have their credits reserved, and why the others have not. */
+/** How many of a batch's rows, from the first on, have their credits reserved. */
 export interface Covered {
   rows: number;
+  /** Why none has; null where credits may come back for the others once these are recorded. */
   shortage: VecpipeError | null;
 }
 
-/** How often a reservation is tried again while other batches may give credits back. */
-const POLL_MS = 100;
-/** Tries between two looks for reservations that nobody holds any more. */
-const POLLS_A_SWEEP = 50;
+/** The credits do not reach now, but batches under way may give some back: the rows are to come again. */
+export class CreditsBusyError extends Error {
+  override readonly name = 'CreditsBusyError';
+  constructor() {
+    super('the credits that are missing are reserved by batches under way');
+  }
+}
 
 /** Reserves a tenant's credits for batches before their texts are sent. */
 export class TenantCredits {
@@ -35,45 +37,36 @@ export class TenantCredits {
   }
 
   /**
-   * Reserves for all of the rows or, where the credits do not reach, for as many as they do. Other batches reserve
-   * more than they use, so as long as what they hold could make up the difference, it is waited for.
+   * Reserves for all of the rows or, where the credits do not reach, for as many as they do. Batches reserve more than
+   * they use, so a tenant is out of credits only when they reach for no row and no batch may give any back.
    * @param rowTokens tokens by row, in the order in which the rows are covered
-   * @throws whatever the database throws; the signal's reason when aborted
+   * @throws CreditsBusyError when they reach for no row now; whatever the database throws
    */
   async reserve(batch: Batch, rowTokens: readonly number[], options: CallOptions = {}): Promise<Covered> {
     const { creditsPerMillionTokens, leaseMs } = this.#options;
     const { tenant, entity, runId, leaseToken: id } = batch;
     const needs = neededCredits(rowTokens, creditsPerMillionTokens);
-    const whole = { rows: rowTokens.length, shortage: null };
-    let covered: Covered = whole;
-    for (let tries = 1; ; tries += 1) {
-      const credits = needs[covered.rows] ?? 0;
-      if (credits === 0) return covered;
-      const request = { id, tenant, entity, runId, credits, rows: covered.rows, leaseMs };
+    for (let rows = rowTokens.length; ;) {
+      const credits = needs[rows] ?? 0;
+      if (credits === 0) return { rows, shortage: null };
+      const request = { id, tenant, entity, runId, credits, rows, leaseMs };
       const shortage = await reserveCredits(this.#database, request, options);
-      if (shortage === null) return covered;
-      if (mayCome(shortage) >= (needs[whole.rows] ?? 0)) {
-        if (tries % POLLS_A_SWEEP === 0) await settleReservations(this.#database, tenant, options);
-        if (!(await pause(POLL_MS, options.signal))) options.signal?.throwIfAborted();
-        continue;
-      }
-      const affordable = affordableNow(shortage);
-      const rows = needs.findLastIndex((need, count) => count < covered.rows && need <= affordable);
-      covered = { rows, shortage: this.#outOfCredits(batch, shortage, rowTokens.length, needs.at(-1) ?? 0) };
+      if (shortage === null) return { rows, shortage: null };
+      // An account may be below zero, and zero rows are always covered.
+      const affordable = Math.max(0, affordableNow(shortage));
+      const limit = rows;
+      rows = needs.findLastIndex((need, count) => count < limit && need <= affordable);
+      if (rows > 0) continue;
+      if (shortage.reserved + shortage.runReserved > 0) throw new CreditsBusyError();
+      return { rows: 0, shortage: this.#outOfCredits(batch, shortage, needs[1] ?? 0) };
     }
   }
 
-  #outOfCredits(
-    { tenant, entity }: Batch,
-    { available, runLeft }: Shortage,
-    rows: number,
-    needed: number,
-  ): VecpipeError {
-    const next = `the next ${rows === 1 ? 'row' : `${rows} rows`} of ${entity}`;
+  #outOfCredits({ tenant, entity }: Batch, { available, runLeft }: Shortage, needed: number): VecpipeError {
     if (runLeft !== null && runLeft < (available ?? Infinity)) {
       return new VecpipeError(
         'credits',
-        `--max-credits leaves the run ${runLeft} credits, and ${next} of tenant ${tenant} may cost ${needed}`,
+        `--max-credits leaves the run ${Math.max(0, runLeft)} credits, and the next row of ${entity} of tenant ${tenant} may cost ${needed}`,
         {
           code: 'max_credits_reached',
           hint: 'run the same command again for the rest, or raise --max-credits',
@@ -82,7 +75,7 @@ export class TenantCredits {
     }
     return new VecpipeError(
       'credits',
-      `tenant ${tenant} has ${available ?? 0} credits left, and ${next} may cost ${needed}`,
+      `tenant ${tenant} has ${available ?? 0} credits left, and the next row of ${entity} may cost ${needed}`,
       {
         code: 'out_of_credits',
         hint: `grant more with \`vecpipe credits grant --tenant ${tenant} <credits>\`; the rows wait in the queue`,
@@ -105,13 +98,6 @@ function neededCredits(rowTokens: readonly number[], creditsPerMillionTokens: nu
 
 function affordableNow({ available, runLeft }: Shortage): number {
   return Math.min(available ?? Infinity, runLeft ?? Infinity);
-}
-
-/** What could be had if the batches under way used nothing. */
-function mayCome({ available, reserved, runLeft, runReserved }: Shortage): number {
-  const account = available === null ? Infinity : available + reserved;
-  const limit = runLeft === null ? Infinity : runLeft + runReserved;
-  return reserved + runReserved > 0 ? Math.min(account, limit) : 0;
 }
 
 /** Whether the tenant has an account, hence a limit. */

@@ -1,7 +1,14 @@
 import type { VecpipeError } from '../errors/vecpipe-error.ts';
 import { Outage } from '../lifetime/outage.ts';
 import type { WaitOptions } from '../lifetime/outage.ts';
-import type { BoundValue, CallOptions, Database, Queryable, QueryResult } from '../ports/database.ts';
+import type {
+  BoundValue,
+  CallOptions,
+  Database,
+  Queryable,
+  QueryOptions,
+  QueryResult,
+} from '../ports/database.ts';
 
 /**
  * Errors that pass by themselves: a restart, a crash recovery, a failover, a killed backend, too many connections.
@@ -52,9 +59,12 @@ class ReconnectingDatabase implements Database {
   query<Row = Record<string, unknown>>(
     sql: string,
     values?: readonly BoundValue[],
-    options: CallOptions = {},
+    { signal, ...limits }: QueryOptions = {},
   ): Promise<QueryResult<Row>> {
-    return this.#outage.run((attempt) => this.#database.query<Row>(sql, values, attempt), options.signal);
+    return this.#outage.run(
+      (attempt) => this.#database.query<Row>(sql, values, { ...limits, ...attempt }),
+      signal,
+    );
   }
 
   execute(script: string, options: CallOptions = {}): Promise<void> {

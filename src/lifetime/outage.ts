@@ -11,7 +11,7 @@ export interface WaitOptions {
   /** Ends all waiting: the run was asked to stop. */
   giveUp: AbortSignal;
   /** Told once when a service goes away for longer than a moment, and once when it is back. Must not throw. */
-  notify: (message: string) => void;
+  notify: (message: string, isOver: boolean) => void;
 }
 
 export interface OutageOptions extends WaitOptions {
@@ -21,6 +21,8 @@ export interface OutageOptions extends WaitOptions {
   hasAnswered: boolean;
   /** Whether an error says that the service is away; `isKnown` when it is away already, or was a moment ago. */
   isOutage: (error: VecpipeError, isKnown: boolean) => boolean;
+  /** Whether a stop leaves an attempt under way its own time: it may have been paid for. */
+  isCostly?: boolean;
   /** Whether a call's first failure may only concern its own connection, so that the next one is tried at once. */
   isOneConnection?: (error: VecpipeError) => boolean;
 }
@@ -119,7 +121,7 @@ export class Outage implements Disposable {
     call: (options: { signal?: AbortSignal }) => Promise<Result>,
     signal: AbortSignal | undefined,
   ): Promise<Result> {
-    if (this.#awaySince === null) return call(signal ? { signal } : {});
+    if (this.#awaySince === null || this.#options.isCostly === true) return call(signal ? { signal } : {});
     // A service that is known to be away may take its time to fail; a stop does not wait for that.
     const { giveUp } = this.#options;
     const late = { signal: giveUp, afterMs: LAST_ATTEMPT_MS };
@@ -155,7 +157,8 @@ export class Outage implements Disposable {
     const { service, notify } = this.#options;
     clearTimeout(this.#announcement);
     this.#backAt = performance.now();
-    if (this.#isTold) notify(`${service} is back after ${shownDuration(this.#backAt - this.#awaySince)}`);
+    if (this.#isTold)
+      notify(`${service} is back after ${shownDuration(this.#backAt - this.#awaySince)}`, true);
     this.#isTold = false;
     this.#awaySince = null;
     this.#lastFailure = null;
@@ -169,6 +172,7 @@ export class Outage implements Disposable {
     this.#isTold = true;
     notify(
       `${message.charAt(0).toUpperCase()}${message.slice(1)}; trying again for up to ${shownDuration(maxOutageMs)}`,
+      false,
     );
   }
 

@@ -1,5 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { pause } from '../lifetime/abort.ts';
+import { settleReservations } from '../credits/settle-reservations.ts';
+import { CreditsBusyError } from '../credits/tenant-credits.ts';
 import { TableStatistics } from '../db/table-statistics.ts';
 import { VecpipeError } from '../errors/vecpipe-error.ts';
 import { readBacklog } from '../queue/backlog.ts';
@@ -31,6 +33,8 @@ export interface DrainOptions {
   abort: AbortSignal;
   /** Say nothing of rows that others have leased: they are the other workers of the same run. */
   waitsSilently?: boolean;
+  /** False ends the drain when all that is left is leased by others, for whoever comes back anyhow. */
+  waitsForOthers?: boolean;
 }
 
 /** Works on the targets' queues, see {@link drainQueue}. */
@@ -42,6 +46,8 @@ export type DrainTargets = (
 
 /** How often the queue is looked at again while another worker holds the rest of it. */
 const POLL_MS = 250;
+/** How often reservations that nobody holds any more are looked for while credits are waited for. */
+const SWEEP_MS = 5_000;
 
 /**
  * Works on the targets' queues, turn by turn, until nothing is left for them that can still be done: also
@@ -84,8 +90,11 @@ class Drain {
   readonly #outOfCredits = new Map<Target, VecpipeError>();
   /** Where the last claim ended. */
   readonly #places = new Map<Target, QueuePlace>();
+  /** Targets whose tenant's credits are all reserved by batches under way, and when they are tried again. */
+  readonly #busyUntil = new Map<Target, number>();
   readonly #recorded: TableStatistics;
   #waitingSaid = false;
+  #nextSweepAt = 0;
   #renewal: Promise<void> | undefined;
 
   constructor(context: BatchContext, options: DrainOptions) {
@@ -111,10 +120,21 @@ class Drain {
       clearInterval(heartbeat);
       // Whoever closes the database next must not close it under a renewal.
       await this.#renewal;
+      await this.#freeWhatIsLeft(targets);
       abort.removeEventListener('abort', abortAll);
     }
     if (this.#bug) throw this.#bug.error;
     return this.#broken;
+  }
+
+  /** A drain that ends early may hold rows of a claim whose answer was lost. */
+  async #freeWhatIsLeft(targets: readonly Target[]): Promise<void> {
+    if (!this.#options.stop.aborted && this.#options.limit === null && this.#broken.size === 0) return;
+    try {
+      for (const target of targets) await this.#freeOwnLeases(target);
+    } catch (error) {
+      this.#warn(`leases could not be looked for and will run out by themselves: ${errorMessage(error)}`);
+    }
   }
 
   async #loop(targets: readonly Target[]): Promise<void> {
@@ -125,7 +145,7 @@ class Drain {
         continue;
       }
       if (await this.#claimNext()) continue;
-      if (this.#inFlight.size > 0) await this.#oneDone();
+      if (this.#inFlight.size > 0) await this.#oneDoneOrCreditsBack();
       else if (!(await this.#waitForOthers(targets))) return;
     }
   }
@@ -137,10 +157,11 @@ class Drain {
     const passOn = () => this.#active.unshift(...passedOver);
     for (let target = this.#active.shift(); target; target = this.#active.shift()) {
       if (this.#broken.has(target)) continue;
-      if (this.#hasItsShare(target, passedOver)) {
+      if (this.#hasItsShare(target, passedOver) || performance.now() < (this.#busyUntil.get(target) ?? 0)) {
         passedOver.push(target);
         continue;
       }
+      this.#busyUntil.delete(target);
       const left = limit === null ? batchSize : Math.min(batchSize, limit - this.#claimed);
       if (left <= 0) break;
       const { tenant, entity } = target;
@@ -149,9 +170,6 @@ class Drain {
       const batch = await this.#claim(target, { tenant, entity, runId, leaseMs, limit: left, onlyDeletes });
       if (batch === null && shortage) this.#broken.set(target, shortage);
       if (batch === null) continue;
-      // The claim had to wait for the database, and what it says of the lease's end is too early.
-      if (batch.leaseValidUntil <= performance.now())
-        await renewLease(this.#context.database, batch, { leaseMs });
       this.#active.push(target);
       this.#claimed += batch.rows.length;
       this.#start(target, batch);
@@ -201,6 +219,7 @@ class Drain {
 
   async #process(target: Target, batch: Batch, mark: WriteMark, signal: AbortSignal): Promise<void> {
     try {
+      await this.#ensureLease(batch);
       await processBatch(this.#context, target, batch, mark, { signal });
       await this.#recorded.grewBy(batch.rows.length);
       this.#finished += batch.rows.length;
@@ -214,8 +233,16 @@ class Drain {
       await this.#giveBack(batch, mark, error);
       // Somebody else has the rows now, or they come back to us: no reason to end the run.
       if (error instanceof LeaseLostError) this.#warn(`${error.message}; its rows are done again`);
+      else if (error instanceof CreditsBusyError) this.#busyUntil.set(target, performance.now() + POLL_MS);
       else if (!this.#options.abort.aborted) this.#fail(error, target);
     }
+  }
+
+  /** A claim that had to wait for the database says of its lease's end what is over already. */
+  async #ensureLease(batch: Batch): Promise<void> {
+    if (performance.now() < batch.leaseValidUntil) return;
+    const { leaseMs } = this.#options;
+    if (!(await renewLease(this.#context.database, batch, { leaseMs }))) throw new LeaseLostError();
   }
 
   async #giveBack(batch: Batch, mark: WriteMark, cause: unknown): Promise<void> {
@@ -238,21 +265,30 @@ class Drain {
     else if (!this.#broken.has(target)) this.#broken.set(target, error);
   }
 
+  /** Credits may come back from other runs while a batch of another target takes its time. */
+  async #oneDoneOrCreditsBack(): Promise<void> {
+    if (this.#busyUntil.size === 0) return this.#oneDone();
+    await Promise.race([this.#oneDone(), pause(POLL_MS, this.#options.stop)]);
+  }
+
   async #oneDone(): Promise<void> {
     await Promise.race([...this.#inFlight].map((work) => work.done));
   }
 
   /** @returns true when there may be something to claim again */
   async #waitForOthers(targets: readonly Target[]): Promise<boolean> {
-    const { limit, stop } = this.#options;
+    const { limit, stop, waitsForOthers = true } = this.#options;
     if (limit !== null && this.#claimed >= limit) return false;
     const open = targets.filter((target) => !this.#broken.has(target));
     let leased = 0;
     let leaseEndsInMs = 0;
     for (const target of open) {
       const backlog = await readBacklog(this.#context.database, target.tenant, target.entity);
-      if (backlog.pending > backlog.failed) this.#active.push(target);
-      if (backlog.leased > 0) leased += backlog.leased - (await this.#freeOwnLeases(target));
+      const others = backlog.leased > 0 ? backlog.leased - (await this.#freeOwnLeases(target)) : 0;
+      leased += others;
+      const mayBeDone = backlog.pending - backlog.failed - (waitsForOthers ? 0 : others);
+      if (mayBeDone > 0 && !this.#active.includes(target)) this.#active.push(target);
+      if (target.credits !== null) await this.#sweepReservations(target);
       leaseEndsInMs = Math.max(leaseEndsInMs, backlog.leaseEndsInMs ?? 0);
     }
     if (this.#active.length === 0) return false;
@@ -264,6 +300,13 @@ class Drain {
       });
     }
     return pause(POLL_MS, stop);
+  }
+
+  /** Credits may be held by a process that is gone. */
+  async #sweepReservations({ tenant }: Target): Promise<void> {
+    if (performance.now() < this.#nextSweepAt) return;
+    this.#nextSweepAt = performance.now() + SWEEP_MS;
+    await settleReservations(this.#context.database, tenant);
   }
 
   /** With nothing under way, what this run still holds was claimed by a statement whose answer was lost. */

@@ -37,6 +37,8 @@ export interface RowExplanation {
     attempts: number;
     leased: boolean;
     failed: boolean;
+    /** When a failed row is tried again by itself; null when it is not. */
+    nextTryAt: Date | null;
     code: string | null;
     error: string | null;
   } | null;
@@ -122,7 +124,8 @@ async function readQueueRow(
 ): Promise<RowExplanation['queue']> {
   const { rows } = await database.query<NonNullable<RowExplanation['queue']>>(
     `select operation, version, attempts, coalesce(lease_until >= now(), false) as leased,
-      ${HAS_FAILED} as failed, error_code as code, error
+      ${HAS_FAILED} as failed,
+      case when ${HAS_FAILED} and available_at < 'infinity' then available_at end as "nextTryAt", error_code as code, error
     from vecpipe.queue q where tenant = $1 and entity = $2 and key = $3`,
     [tenant, entity, key],
     options,

@@ -1,3 +1,4 @@
+import { CreditsBusyError } from '../credits/tenant-credits.ts';
 import type { VecpipeError } from '../errors/vecpipe-error.ts';
 import type { CallOptions, Database } from '../ports/database.ts';
 import type { Report } from '../ports/run-events.ts';
@@ -40,8 +41,8 @@ interface Plan {
   done: Map<string, Done>;
   /** The texts behind the rows, a pair a text: what was bought for a row is charged when it is recorded. */
   delivery: { keys: string[]; textHashes: string[] };
-  /** Rows that the tenant's credits did not reach, and why; nothing was done for them. */
-  uncovered: { keys: Set<string>; shortage: VecpipeError } | null;
+  /** Rows that the tenant's credits did not reach for, and what comes of it; nothing was done for them. */
+  uncovered: { keys: Set<string>; shortage: VecpipeError | CreditsBusyError } | null;
 }
 
 /** What a provider refuses once it may take another time: a filter, a hiccup of its numbers. */
@@ -54,8 +55,8 @@ type Done = 'embedded' | 'fallback' | 'reused' | 'payloadOnly' | 'unchanged' | '
  * transaction that records, dequeues and charges. New points are written before old ones are removed. Adds to the
  * target's counts only what was recorded.
  *
- * @throws LeaseLostError when the lease may have run out; VecpipeError `credits` when they did not reach for all
- *   rows, after those that they reach for were recorded; whatever the store, provider or database throws. The
+ * @throws LeaseLostError when the lease may have run out; VecpipeError `credits` or CreditsBusyError when the
+ *   credits did not reach for all rows, after those that they reach for were recorded; whatever the store, provider or database throws. The
  *   caller then gives the batch back, which by then holds only the rows that are not done.
  */
 export async function processBatch(
@@ -240,8 +241,9 @@ async function reserveFor(
   const { tokenizer } = embedder.provider;
   const rowTokens = texts.map((ofRow) => ofRow.reduce((sum, text) => sum + tokenizer.count(text), 0));
   const { rows: covered, shortage } = await credits.reserve(batch, rowTokens, options);
-  if (shortage !== null) {
-    plan.uncovered = { keys: new Set(rows.slice(covered).map((row) => row.claimed.key)), shortage };
+  if (covered < rows.length) {
+    const keys = new Set(rows.slice(covered).map((row) => row.claimed.key));
+    plan.uncovered = { keys, shortage: shortage ?? new CreditsBusyError() };
   }
   return covered;
 }

@@ -50,7 +50,15 @@ export async function vectorize(
     await run.attempt([target], () => finishTarget(context, target, options.stop));
 
   const failures = run.failures();
-  for (const target of targets) failures.push(...(await readOutcome(context, target)));
+  for (const target of targets) {
+    try {
+      failures.push(...(await readOutcome(context, target)));
+    } catch (error) {
+      // The database is away, and what is left is only known as far as this run has seen it.
+      target.counts.pending = Math.max(0, target.tally.found - target.tally.finished);
+      run.failed ??= { error };
+    }
+  }
   if (run.failed) throw new VectorizeFailure(run.failed.error, failures);
   return failures;
 }
@@ -115,10 +123,10 @@ class Run {
    * meanwhile, or a run with another collection, which shares the queue, took them.
    */
   async drainAll(): Promise<void> {
-    const { stop, limit, queuedOnly } = this.#options;
+    const { stop, limit, queuedOnly, waitsForOthers = true } = this.#options;
     for (let round = 1; ; round += 1) {
       await this.attempt(this.ready, () => this.#drain());
-      if (stop.aborted || limit !== null || queuedOnly) return;
+      if (stop.aborted || limit !== null || queuedOnly || !waitsForOthers) return;
       const open: Target[] = [];
       for (const target of this.ready) {
         await this.attempt([target], async () => {
@@ -216,8 +224,9 @@ async function readOutcome(
 ): Promise<Failure[]> {
   const backlog = await readBacklog(database, tenant, entity);
   counts.pending = backlog.pending;
-  counts.failed = backlog.failed;
-  if (backlog.failed === 0) return [];
+  // One that is due again by now has failed nevertheless.
+  counts.failed = backlog.unrepaired;
+  if (backlog.unrepaired === 0) return [];
   const rows = await readFailedRows(database, tenant, entity, { limit: LISTED_FAILURES });
   return rows.map((row) => ({ tenant, entity, ...row }));
 }

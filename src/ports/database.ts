@@ -4,6 +4,18 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
+/** Options of one statement. */
+export interface QueryOptions extends CallOptions {
+  /**
+   * For statements that take milliseconds: with no answer by then, the connection to a server is taken for dead and
+   * cut. A network in between may have forgotten it without a word.
+   */
+  timeLimitMs?: number;
+}
+
+/** The limit of vecpipe's own short statements; none of them waits for a lock that is held over anything slow. */
+export const SHORT_STATEMENT_MS = 60_000;
+
 /**
  * Values that can be bound. Both adapters serialise arrays as Postgres arrays; everything else that is not a
  * plain scalar is bound as text and cast in the SQL, so that both adapters read it the same way.
@@ -35,7 +47,7 @@ export interface Queryable {
   query<Row = Record<string, unknown>>(
     sql: string,
     values?: readonly BoundValue[],
-    options?: CallOptions,
+    options?: QueryOptions,
   ): Promise<QueryResult<Row>>;
   /** A script of several statements without values. */
   execute(script: string, options?: CallOptions): Promise<void>;

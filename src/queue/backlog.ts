@@ -6,6 +6,8 @@ export interface Backlog {
   pending: number;
   /** Rows that have failed and are not due: they rest, or wait for their next try. */
   failed: number;
+  /** Rows that have failed and were not done since, whether they are due or not. */
+  unrepaired: number;
   /** Rows under a lease that has not run out. */
   leased: number;
   /** Milliseconds until the first of those leases ends, unless it is renewed; null when there is none. */
@@ -22,6 +24,7 @@ export async function readBacklog(
     `select
       count(*) as pending,
       count(*) filter (where ${HAS_FAILED}) as failed,
+      count(*) filter (where error_code is not null) as unrepaired,
       count(*) filter (where lease_until >= now()) as leased,
       (extract(epoch from min(lease_until) filter (where lease_until >= now()) - now()) * 1000)::float8
         as "leaseEndsInMs"
@@ -29,7 +32,7 @@ export async function readBacklog(
     [tenant, entity],
     options,
   );
-  return rows[0] ?? { pending: 0, failed: 0, leased: 0, leaseEndsInMs: null };
+  return rows[0] ?? { pending: 0, failed: 0, unrepaired: 0, leased: 0, leaseEndsInMs: null };
 }
 
 export interface FailedRow {
@@ -38,7 +41,7 @@ export interface FailedRow {
   message: string;
 }
 
-/** Rows that have failed and are not due, in key order. */
+/** Rows that have failed and were not done since, in key order. */
 export async function readFailedRows(
   database: Queryable,
   tenant: string,
@@ -47,7 +50,7 @@ export async function readFailedRows(
 ): Promise<FailedRow[]> {
   const { rows } = await database.query<FailedRow>(
     `select key, error_code as code, error as message from vecpipe.queue q
-    where tenant = $1 and entity = $2 and ${HAS_FAILED} order by key limit $3`,
+    where tenant = $1 and entity = $2 and error_code is not null order by key limit $3`,
     [tenant, entity, options.limit],
     options,
   );

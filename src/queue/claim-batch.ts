@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { SHORT_STATEMENT_MS } from '../ports/database.ts';
 import type { CallOptions, Queryable } from '../ports/database.ts';
 import type { Batch, ClaimedRow, QueuePlace } from './work.ts';
 
@@ -60,7 +61,7 @@ export async function claimBatch(database: Queryable, options: ClaimOptions): Pr
       after?.key ?? '',
       onlyDeletes,
     ],
-    options,
+    { timeLimitMs: SHORT_STATEMENT_MS, ...(options.signal && { signal: options.signal }) },
   );
   if (rows.length === 0) return null;
   const last = rows.reduce((one, other) => (isBehind(one, other) ? one : other));

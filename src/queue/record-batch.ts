@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { MICROS_PER_CREDIT } from '../credits/credits.ts';
 import { settlementSql } from '../credits/settlement-sql.ts';
 import { retryConflicts } from '../db/retry-conflicts.ts';
+import { SHORT_STATEMENT_MS } from '../ports/database.ts';
 import type { BoundValue, CallOptions, Queryable } from '../ports/database.ts';
 import { nextTrySql } from './failed-sql.ts';
 import type { Batch, RowResult } from './work.ts';
@@ -58,28 +59,29 @@ export async function recordBatch(
   const { rows } = await retryConflicts(
     () =>
       database.query<{ key: string; current: boolean; charged: number }>(
-        recordSql(receipts !== null, delivery !== null),
+        recordSql({
+          hasFailures: results.some(({ outcome }) => outcome === 'failed'),
+          hasReceipts: receipts !== null,
+          isCharged: delivery !== null,
+        }),
         values,
-        options,
+        { timeLimitMs: SHORT_STATEMENT_MS, ...options },
       ),
     options,
   );
   const current = new Map(rows.map((row) => [row.key, row.current]));
-  const recorded = await findRecorded(
-    database,
-    batch,
-    generationId,
-    results.filter(({ key }) => !current.has(key)),
-    options,
-  );
+  const missing = results.filter(({ key }) => !current.has(key));
+  const recorded = await findRecorded(database, batch, generationId, missing, options);
   for (const key of recorded) current.set(key, true);
+  const charged =
+    rows[0]?.charged ?? (delivery && recorded.length > 0 ? await findCharge(database, batch) : 0);
   const withState = (wanted: boolean | undefined) =>
     new Set(results.map((result) => result.key).filter((key) => current.get(key) === wanted));
   return {
     recorded: withState(true),
     outdated: withState(false),
     lost: withState(undefined),
-    charged: rows[0]?.charged ?? 0,
+    charged,
   };
 }
 
@@ -96,17 +98,18 @@ async function findRecorded(
 ): Promise<string[]> {
   if (missing.length === 0) return [];
   const { rows } = await database.query<{ key: string }>(
-    `select r.key from unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::int4[])
-      as r(key, outcome, text_hash, payload_hash, chunks)
+    `select r.key from unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::int4[], $9::int8[], $10::text[])
+      as r(key, outcome, text_hash, payload_hash, chunks, version, error_code)
     left join vecpipe.vector_state v
       on v.generation_id = $3::int8 and v.tenant = $1 and v.entity = $2 and v.key = r.key
-    where not exists (select from vecpipe.queue q where q.tenant = $1 and q.entity = $2 and q.key = r.key)
-      and case r.outcome
-        when 'stored' then
-          v.text_hash = r.text_hash and v.payload_hash = r.payload_hash and v.chunks = r.chunks
-        when 'deleted' then v.key is null
-        else false
-      end`,
+    left join vecpipe.queue q on q.tenant = $1 and q.entity = $2 and q.key = r.key
+    where case r.outcome
+      when 'stored' then q.key is null
+        and v.text_hash = r.text_hash and v.payload_hash = r.payload_hash and v.chunks = r.chunks
+      when 'deleted' then q.key is null and v.key is null
+      when 'failed' then q.lease_token is null and q.version = r.version and q.error_code = r.error_code
+      else false
+    end`,
     [
       tenant,
       entity,
@@ -116,10 +119,22 @@ async function findRecorded(
       ...(['textHash', 'payloadHash', 'chunks'] as const).map((name) =>
         missing.map((result) => (result.outcome === 'stored' ? result[name] : null)),
       ),
+      missing.map(({ version }) => version),
+      missing.map((result) => (result.outcome === 'failed' ? result.code : null)),
     ],
     options,
   );
   return rows.map(({ key }) => key);
+}
+
+/** What the tenant was charged for a batch by a statement whose answer was lost. */
+async function findCharge(database: Queryable, { tenant, leaseToken }: Batch): Promise<number> {
+  const { rows } = await database.query<{ charged: number }>(
+    `select coalesce(sum(amount), 0)::int8 as charged from vecpipe.credit_entries
+    where tenant = $1 and reservation_id = $2::uuid and kind = 'charge' and account = 'spent'`,
+    [tenant, leaseToken],
+  );
+  return rows[0]?.charged ?? 0;
 }
 
 /** Why a part of the reservation is freed. */
@@ -137,7 +152,13 @@ const RELEASE_REASON = `(
 // Two hints for the planner that say nothing new: `= any ($5)` keeps it from walking all of a tenant's rows once for
 // each row of the batch where it has no statistics (1,100 ms for 256 of 4,000), and the comparison of the lease inside
 // `case` from taking the batch for one row, which it would compare with each of the others (50 ms of 80 for 256).
-const recordSql = (hasReceipts: boolean, isCharged: boolean) => `
+interface RecordParts {
+  hasFailures: boolean;
+  hasReceipts: boolean;
+  isCharged: boolean;
+}
+
+const recordSql = ({ hasFailures, hasReceipts, isCharged }: RecordParts) => `
   with result as (
     select * from unnest(
       $5::text[], $6::int8[], $7::text[], $8::text[], $9::text[], $10::text[], $11::int4[],
@@ -172,7 +193,15 @@ const recordSql = (hasReceipts: boolean, isCharged: boolean) => `
     update vecpipe.vector_state v set row_hash = null, text_hash = '' from held
     where v.generation_id = $3::int8 and v.tenant = $1 and v.entity = $2 and v.key = any ($5::text[])
       and v.key = held.key and held.current and held.outcome = 'dropped'
-  ), rested as (
+  )${hasFailures ? RESTED_SQL : ''}, reopened as (
+    update vecpipe.queue q set lease_token = null, lease_until = null, lease_run = null
+    from held
+    where q.tenant = $1 and q.entity = $2 and q.key = any ($5::text[]) and q.key = held.key and not held.current
+  )${hasReceipts ? receiptsSql(isCharged) : ''}${isCharged ? CHARGE_SQL : ''}
+  select key, current, ${isCharged ? '(select charged from settlement)' : '0'} as charged from held`;
+
+// Left out where nothing has failed: setting `available_at` wakes whoever waits for work, if only for no row.
+const RESTED_SQL = `, rested as (
     update vecpipe.queue q set
       available_at = ${nextTrySql('held.is_final')}, failures = q.failures + 1, error_code = held.error_code, error = held.error,
       failed_generation = $3::int8,
@@ -180,12 +209,7 @@ const recordSql = (hasReceipts: boolean, isCharged: boolean) => `
     from held
     where q.tenant = $1 and q.entity = $2 and q.key = any ($5::text[]) and q.key = held.key
       and held.current and held.outcome = 'failed'
-  ), reopened as (
-    update vecpipe.queue q set lease_token = null, lease_until = null, lease_run = null
-    from held
-    where q.tenant = $1 and q.entity = $2 and q.key = any ($5::text[]) and q.key = held.key and not held.current
-  )${hasReceipts ? receiptsSql(isCharged) : ''}${isCharged ? CHARGE_SQL : ''}
-  select key, current, ${isCharged ? '(select charged from settlement)' : '0'} as charged from held`;
+  )`;
 
 // A row that changed meanwhile, passed to another worker or failed comes again and may ask for the same vectors:
 // then all of the batch's receipts stay, until they are too old.

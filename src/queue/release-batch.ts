@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { settlementSql } from '../credits/settlement-sql.ts';
+import { SHORT_STATEMENT_MS } from '../ports/database.ts';
 import type { CallOptions, Queryable } from '../ports/database.ts';
 import type { Batch } from './work.ts';
 
@@ -35,7 +36,7 @@ export async function releaseBatch(
       randomUUID(),
       reason,
     ],
-    options,
+    { timeLimitMs: SHORT_STATEMENT_MS, ...options },
   );
   const released = new Set(rows.map((row) => row.key));
   return keys.filter((key) => !released.has(key));

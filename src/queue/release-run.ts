@@ -1,3 +1,4 @@
+import { SHORT_STATEMENT_MS } from '../ports/database.ts';
 import type { CallOptions, Queryable } from '../ports/database.ts';
 
 /**
@@ -23,7 +24,7 @@ export async function releaseRun(
     update vecpipe.queue q set lease_token = null, lease_until = null, lease_run = null
     from held where q.tenant = $1 and q.entity = $2 and q.key = held.key`,
     [tenant, entity, runId],
-    options,
+    { timeLimitMs: SHORT_STATEMENT_MS, ...options },
   );
   return changed;
 }

@@ -1,3 +1,4 @@
+import { SHORT_STATEMENT_MS } from '../ports/database.ts';
 import type { CallOptions, Queryable } from '../ports/database.ts';
 import type { Batch } from './work.ts';
 
@@ -37,7 +38,7 @@ async function renewOnce(
     update vecpipe.queue q set lease_until = now() + $5::float8 * interval '1 millisecond'
     from held where q.tenant = $1 and q.entity = $2 and q.key = held.key`,
     [batch.tenant, batch.entity, batch.rows.map((row) => row.key), batch.leaseToken, options.leaseMs],
-    options,
+    { timeLimitMs: SHORT_STATEMENT_MS, ...(options.signal && { signal: options.signal }) },
   );
   if (changed < batch.rows.length) return false;
   batch.leaseValidUntil = leaseValidUntil;

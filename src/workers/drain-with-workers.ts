@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { VecpipeError, unavailableError } from '../errors/vecpipe-error.ts';
 import { pause } from '../lifetime/abort.ts';
 import { settleReservations } from '../credits/settle-reservations.ts';
@@ -55,7 +56,9 @@ class Crew {
   readonly #broken = new Map<Target, VecpipeError>();
   #finished = 0;
   #fruitlessDeaths = 0;
-  #failed: { error: Error } | undefined;
+  #failed: { error: unknown } | undefined;
+  /** Ends all workers when one of them has failed for good. */
+  readonly #halt = waitingForAll();
 
   constructor(
     context: BatchContext,
@@ -78,19 +81,39 @@ class Crew {
     return this.#broken;
   }
 
+  /** Never rejects: the others would be left behind. */
   async #keepOneAtWork(): Promise<void> {
+    try {
+      await this.#workUntilDone();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#failed ??= { error };
+    this.#halt.abort();
+  }
+
+  async #workUntilDone(): Promise<void> {
     const { stop } = this.#drainOptions;
     while (!stop.aborted && !this.#failed) {
       const finishedBefore = this.#finished;
+      let failure: Error | null = null;
       await using worker = new WorkerProcess(this.#options.start(this.#options.args), (message) => {
         if (message.type === 'started') worker.send({ type: 'work', places: this.#openPlaces });
+        else if (message.type === 'failed') failure = fromSentError(message.error);
         else this.#hear(message);
       });
       const end = await this.#waitFor(worker);
-      if (this.#failed || this.#hasEndedWell(end)) return;
+      if (end.exitCode === 0) return;
       await this.#clearUpAfter(worker);
+      if (this.#failed || this.#hasStopped(end)) return;
       this.#fruitlessDeaths = this.#finished > finishedBefore ? 0 : this.#fruitlessDeaths + 1;
-      if (this.#fruitlessDeaths >= MAX_FRUITLESS_DEATHS) this.#failed ??= { error: crashError(end) };
+      // A service may have been away when it began, which this process has waited for by now.
+      if (failure !== null && !isUnavailable(failure)) this.#fail(failure);
+      else if (this.#fruitlessDeaths >= MAX_FRUITLESS_DEATHS) this.#fail(failure ?? crashError(end));
+      else if (failure !== null) continue;
       else if (!stop.aborted) {
         const message = `a worker ${howItEnded(end)}; another takes its place`;
         this.#context.report({ type: 'warning', message });
@@ -98,8 +121,10 @@ class Crew {
     }
   }
 
-  #hasEndedWell({ exitCode }: WorkerEnd): boolean {
-    return exitCode === 0 || (exitCode !== null && this.#options.stoppedExitCodes.includes(exitCode));
+  /** One that somebody else has stopped leaves its work to another. */
+  #hasStopped({ exitCode }: WorkerEnd): boolean {
+    const isStopped = exitCode !== null && this.#options.stoppedExitCodes.includes(exitCode);
+    return isStopped && (this.#drainOptions.stop.aborted || this.#halt.signal.aborted);
   }
 
   get #openPlaces(): TargetPlace[] {
@@ -117,19 +142,21 @@ class Crew {
         if (isLate) worker.kill();
       });
     stop.addEventListener('abort', onStop);
+    this.#halt.signal.addEventListener('abort', onStop);
     abort.addEventListener('abort', onAbort);
-    if (stop.aborted) onStop();
+    if (stop.aborted || this.#halt.signal.aborted) onStop();
     if (abort.aborted) onAbort();
     try {
       return await worker.ended;
     } finally {
       over.abort();
       stop.removeEventListener('abort', onStop);
+      this.#halt.signal.removeEventListener('abort', onStop);
       abort.removeEventListener('abort', onAbort);
     }
   }
 
-  #hear(message: Exclude<WorkerMessage, { type: 'started' }>): void {
+  #hear(message: Exclude<WorkerMessage, { type: 'started' | 'failed' }>): void {
     switch (message.type) {
       case 'event':
         this.#context.report(message.event);
@@ -152,9 +179,6 @@ class Crew {
         }
         return;
       }
-      case 'failed':
-        this.#failed ??= { error: fromSentError(message.error) };
-        return;
       default:
         return message satisfies never;
     }
@@ -173,6 +197,17 @@ class Crew {
       await settleReservations(database, tenant, { runIds: [runId] });
     }
   }
+}
+
+/** Every worker listens. */
+function waitingForAll(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
+}
+
+function isUnavailable(error: Error): boolean {
+  return error instanceof VecpipeError && error.family === 'unavailable';
 }
 
 function howItEnded({ exitCode, signal, startError }: WorkerEnd): string {

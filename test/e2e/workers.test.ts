@@ -144,6 +144,33 @@ describe.skipIf(servers === null)('worker processes', { concurrent: true }, () =
     await expectComplete(site);
   });
 
+  it('get the signal of a whole group together with their run, and give everything back', async () => {
+    await using site = await openSite({ latencyMs: 150, credits: 1_000_000 });
+    const { workspace, gateway } = site;
+    const running = workspace.start([...VECTORIZE, '--workers', '2', '--grace', '2s']);
+    await gateway.reached(6);
+    const pids = await livingWorkers(workspace);
+    running.kill('SIGINT');
+    for (const pid of pids) process.kill(pid, 'SIGINT');
+    // Late enough to be a second one for whoever was told by its run before.
+    await until(
+      async () => pids.map(isGone),
+      (gone) => gone.some(Boolean),
+    );
+    expect(await running.ended).toMatchObject({ exitCode: 130 });
+    await expectNothingHeld(workspace);
+  });
+
+  it('that somebody else stops are replaced', async () => {
+    await using site = await openSite({ latencyMs: 150 });
+    const { workspace, gateway } = site;
+    const running = workspace.start([...VECTORIZE, '--workers', '2', '--json']);
+    await gateway.reached(6);
+    for (const pid of await livingWorkers(workspace)) process.kill(pid, 'SIGTERM');
+    expect(readReport(await running.ended)).toMatchObject({ exitCode: 0, entities: [{ pending: 0 }] });
+    await expectComplete(site);
+  });
+
   it('end by themselves when their run is killed, and hold nothing', async () => {
     await using site = await openSite({ latencyMs: 150, credits: 1_000_000 });
     const { workspace, gateway } = site;

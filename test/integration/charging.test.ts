@@ -185,7 +185,7 @@ function describeCharging(variant: BackendVariant): void {
         expect(error).toMatchObject({
           family: 'credits',
           code: 'out_of_credits',
-          message: `tenant ${items.tenant} has 7 credits left, and the next 5 rows of items may cost 10`,
+          message: `tenant ${items.tenant} has 1 credits left, and the next row of items may cost 2`,
         });
         expect(counts).toMatchObject({ stored: 3, pending: 2, failed: 0, credits: 6 });
         expect(items.provider.texts).toHaveLength(3);
@@ -263,6 +263,41 @@ function describeCharging(variant: BackendVariant): void {
         expect(await running).toMatchObject({ error: undefined, counts: { stored: 8, credits: 8 } });
         await expectBalanced(items);
       });
+    });
+
+    test('an account below zero buys nothing at all', async () => {
+      const items = await itemsWith(7, rows(3));
+      items.provider.spoil = (result) => ({ ...result, tokens: 10, creditMicros: 10_000_000 });
+      await items.run();
+      await items.table.put(...rows(10, 50));
+      expect((await items.run({ batchSize: 5 })).error).toMatchObject({ code: 'out_of_credits' });
+      expect(items.provider.texts).toHaveLength(3);
+      expect(await accountOf(items)).toMatchObject({ available: -3, spent: 10 });
+    });
+
+    test('a tenant that waits for credits holds no place of another, and a stop ends the wait', async () => {
+      const waiting = await itemsWith(10, rows(12));
+      // Another machine's batch holds all of them.
+      await reserveCredits(backend.database, {
+        id: randomUUID(),
+        tenant: waiting.tenant,
+        entity: 'items',
+        runId: randomUUID(),
+        credits: 10,
+        rows: 5,
+        leaseMs: 60_000,
+      });
+      const other = await itemsWith(100, rows(12));
+      const stop = new AbortController();
+      const targets = [await waiting.target(), await other.target()];
+      const isDone = async () => (await other.state()).length === 12;
+      const running = runTargets(backend, targets, { batchSize: 2, batchesInFlight: 2, stop: stop.signal });
+      while (!(await isDone()));
+      stop.abort(new Error('stop'));
+      await running;
+      expect(waiting.provider.calls).toEqual([]);
+      expect(await waiting.queue()).toHaveLength(12);
+      expect((await waiting.queue()).filter(({ leased }) => leased)).toEqual([]);
     });
 
     describe('a limit of the run', () => {
@@ -345,7 +380,7 @@ function describeCharging(variant: BackendVariant): void {
     });
 
     test('holds no transaction, snapshot or lock while texts are embedded or points are written', async (ctx) => {
-      if (backend.database.exclusive) return ctx.skip('one process alone has no others to hold up');
+      if (backend.database.exclusive) ctx.skip('one process alone has no others to hold up');
       const held: unknown[] = [];
       const look = async () => {
         const { rows: sessions } = await backend.database.query(

@@ -467,6 +467,7 @@ function describeQueue(variant: DatabaseVariant): void {
       expect(await readBacklog(database, 'nobody', 'items')).toEqual({
         pending: 0,
         failed: 0,
+        unrepaired: 0,
         leased: 0,
         leaseEndsInMs: null,
       });
@@ -482,7 +483,13 @@ function describeQueue(variant: DatabaseVariant): void {
       );
       await claimed(tenant, { limit: 2, leaseMs: 9_000 });
       const backlog = await readBacklog(database, tenant, 'items');
-      expect(backlog).toEqual({ pending: 5, failed: 1, leased: 2, leaseEndsInMs: expect.any(Number) });
+      expect(backlog).toEqual({
+        pending: 5,
+        failed: 1,
+        unrepaired: 1,
+        leased: 2,
+        leaseEndsInMs: expect.any(Number),
+      });
       expect(backlog.leaseEndsInMs).toBeGreaterThan(0);
       expect(backlog.leaseEndsInMs).toBeLessThanOrEqual(9_000);
     });

@@ -67,9 +67,13 @@ function stateLine({ row, state }: RowExplanation): string {
   return `${when}, ${state.textHash === row.textHash ? 'text unchanged since' : 'text changed since'}`;
 }
 
+function nextTry(at: Date | null): string {
+  return at === null ? 'rests until it changes or --retry-failed' : `tried again from ${at.toISOString()} on`;
+}
+
 function queueLine(queue: NonNullable<RowExplanation['queue']>): string {
   const state = queue.failed
-    ? `failed: ${queue.error ?? ''} (${queue.code ?? ''})`
+    ? `failed: ${queue.error ?? ''} (${queue.code ?? ''}), ${nextTry(queue.nextTryAt)}`
     : queue.leased
       ? 'leased by a worker'
       : 'waiting';

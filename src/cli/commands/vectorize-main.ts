@@ -2,6 +2,7 @@ import { limitRun } from '../../credits/limit-run.ts';
 import { settleReservations } from '../../credits/settle-reservations.ts';
 import { targetFailure, vectorize, VectorizeFailure } from '../../pipeline/vectorize.ts';
 import type { Report } from '../../ports/run-events.ts';
+import { pruneRuns } from '../../runs/prune-runs.ts';
 import { recoverLeases } from '../../runs/recover-leases.ts';
 import { HealthFile } from '../health-file.ts';
 import { entityReport, openTargets } from '../open-targets.ts';
@@ -26,7 +27,7 @@ export const vectorizeMain: Main<VectorizeFlags> = async (context) => {
   const { options, io, runId } = context;
   const { stop, abort } = io.stop;
   if (options.grace !== undefined) io.stop.graceMs = options.grace;
-  const report = options.watch ? withoutProgress(context.report) : context.report;
+  const report = options.watch ? watchReport(context) : context.report;
   const health = await openHealthFile(context);
   const batchSize = options.batchSize ?? BATCH_SIZE;
   // Each batch under way may want a connection, and the heartbeat must not have to wait for one.
@@ -34,7 +35,9 @@ export const vectorizeMain: Main<VectorizeFlags> = async (context) => {
   const session = await openSession(context, {
     maxConnections,
     usesProviders: true,
-    wait: waitOptions(options, stop, report),
+    wait: waitOptions(options, stop, report, (lastError) =>
+      health?.set(lastError === null ? { state: 'working', lastError } : { state: 'waiting', lastError }),
+    ),
   });
   const shared = {
     queuedOnly: options.queuedOnly ?? false,
@@ -43,11 +46,13 @@ export const vectorizeMain: Main<VectorizeFlags> = async (context) => {
     refresh: options.refresh ?? false,
     limit: options.limit ?? null,
   };
-  if (options.dryRun) return planSession(session, { ...shared, signal: stop });
+  if (options.dryRun)
+    return planSession(session, { ...shared, maxCredits: options.maxCredits ?? null, signal: stop });
 
   health?.set({ state: 'working' });
   const tidy = async () => {
     await recoverLeases(session.database, runId, { signal: stop });
+    await pruneRuns(session.database, { signal: stop });
     for (const tenant of session.tenants) {
       await settleReservations(session.database, tenant, { signal: stop });
     }
@@ -65,7 +70,7 @@ export const vectorizeMain: Main<VectorizeFlags> = async (context) => {
     const isRemote = targets.some(({ embedder }) => embedder.provider.requestLimits !== null);
     const batchesInFlight = options.concurrency ?? (isRemote ? REMOTE_BATCHES_IN_FLIGHT : BATCHES_IN_FLIGHT);
     const drain =
-      workers > 1 ? workerDrain(context, session, { workers, batchSize, batches: batchesInFlight }) : null;
+      workers > 1 ? workerDrain(context, config, { workers, batchSize, batches: batchesInFlight }) : null;
     return vectorize({ database, store, report }, targets, {
       ...shared,
       runId,
@@ -73,8 +78,8 @@ export const vectorizeMain: Main<VectorizeFlags> = async (context) => {
       batchesInFlight,
       leaseMs: config.leaseMs,
       ...(drain && { drain }),
-      // Each pass of a watch would say it again.
-      waitsSilently: options.watch ?? false,
+      // A watch comes back to what others have leased; other targets' rows must not wait for them.
+      waitsForOthers: !options.watch,
       abort,
       ...changes,
     });
@@ -115,9 +120,14 @@ async function openHealthFile({
   return scope.use('the health file', opened);
 }
 
-/** A bar would begin anew with every pass. */
-function withoutProgress(report: Report): Report {
+/** A bar would begin anew with every pass, and failed rows would not be told before the end. */
+function watchReport({ report, options }: CommandContext<VectorizeFlags>): Report {
   return (event) => {
-    if (event.type !== 'progress') report(event);
+    if (event.type === 'progress') return;
+    report(event);
+    if (event.type === 'row_failed' && options.logFormat === 'pretty') {
+      const { entity, key, message, code } = event;
+      report({ type: 'warning', message: `failed ${entity} ${key}: ${message} (${code})` });
+    }
   };
 }

@@ -26,7 +26,11 @@ export const declareVectorize: Declare = (program, define) => {
     .description('Find the rows that changed, embed exactly those, and write them to the vector store.')
     .option('--queued-only', 'do not look at the tables, only work off the queue')
     .option('--retry-failed', 'try rows again that rest as failed')
-    .addOption(new Option('--refresh', 'write every row again, changed or not').conflicts('queuedOnly'))
+    .addOption(
+      new Option('--refresh', 'write every row again, changed or not, and pay for it again').conflicts(
+        'queuedOnly',
+      ),
+    )
     .option('--yes', 'delete vanished rows even when they are more than 20 % of a collection')
     .option('--limit <n>', 'work on at most n rows', positiveInteger)
     .option('--batch-size <n>', 'rows a batch (default: 256)', positiveInteger)

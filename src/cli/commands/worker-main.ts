@@ -25,11 +25,12 @@ export const workerMain: Main<WorkerFlags> = async (context) => {
   }
   scope.defer('the line to the run', () => parent.close());
   if (options.grace !== undefined) io.stop.graceMs = options.grace;
-  // The run is gone, or wants to stop: as at a signal.
-  const askToStop = () => io.stop.request({ name: 'its run', exitCode: EXIT_CODES.terminated.code });
-  parent.onGone(askToStop);
   const places = new Promise<TargetPlace[]>((resolve) => {
-    parent.onOrder((order) => (order.type === 'work' ? resolve(order.places) : askToStop()));
+    parent.onOrder((order) => {
+      if (order.type === 'work') resolve(order.places);
+      // As at a signal.
+      else io.stop.request({ name: 'its run', exitCode: EXIT_CODES.terminated.code });
+    });
   });
   parent.send({ type: 'started', runId });
   try {

@@ -3,6 +3,7 @@ import type { Declare } from '../program.ts';
 import { addMaxOutage } from '../max-outage.ts';
 import type { MaxOutageFlag } from '../max-outage.ts';
 import { duration, positiveInteger } from '../options.ts';
+import type { GlobalOptions } from '../options.ts';
 
 export interface WorkerFlags extends MaxOutageFlag {
   /** The run that started it. */
@@ -34,12 +35,7 @@ export const declareWorker: Declare = (program, define) => {
 /** The arguments that make it do a part of a run's work. */
 export function workerArguments(
   flags: WorkerFlags,
-  selected: {
-    config: string | null;
-    tenants: readonly string[];
-    entities: readonly string[];
-    verbose: boolean;
-  },
+  selected: Pick<GlobalOptions, 'tenant' | 'allTenants' | 'entity' | 'verbose'> & { config: string | null },
 ): string[] {
   const { run, of, batchSize, batches, hasCreditLimit, grace, maxOutage } = flags;
   return [
@@ -56,8 +52,9 @@ export function workerArguments(
     ...(grace === undefined ? [] : ['--grace', `${grace}ms`]),
     ...(maxOutage === undefined ? [] : ['--max-outage', `${maxOutage}ms`]),
     ...(selected.config === null ? [] : ['--config', selected.config]),
-    ...selected.tenants.flatMap((tenant) => ['--tenant', tenant]),
-    ...selected.entities.flatMap((entity) => ['--entity', entity]),
-    selected.verbose ? '--verbose' : '--quiet',
+    ...(selected.tenant ?? []).flatMap((tenant) => ['--tenant', tenant]),
+    ...(selected.allTenants === true ? ['--all-tenants'] : []),
+    ...(selected.entity ?? []).flatMap((entity) => ['--entity', entity]),
+    selected.verbose === true ? '--verbose' : '--quiet',
   ];
 }

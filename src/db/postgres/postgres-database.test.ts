@@ -127,6 +127,21 @@ describe('opening', () => {
 describe('a server that stops answering', () => {
   const stopped = new Error('stopped');
 
+  test('is taken for dead by a statement with a time limit, and its connection is not used again', async () => {
+    const asked = new AbortController();
+    const closed = new AbortController();
+    await using server = await fakeServer((socket) => {
+      fallSilent(socket, asked);
+      socket.on('close', () => closed.abort());
+    });
+    await using database = await openPostgresDatabase({ url: server.url, maxConnections: 1 });
+    await expect(database.query('select 1', [], { timeLimitMs: 30 })).rejects.toMatchObject({
+      family: 'unavailable',
+      code: 'database_connection_lost',
+    });
+    if (!closed.signal.aborted) await once(closed.signal, 'abort');
+  });
+
   test('does not keep an aborted statement, nor closing', async () => {
     const asked = new AbortController();
     await using server = await fakeServer((socket) => fallSilent(socket, asked));

@@ -2,7 +2,14 @@ import { setMaxListeners } from 'node:events';
 import { Client, Pool, type ClientConfig, type PoolClient, type PoolConfig } from 'pg';
 import { usageError, VecpipeError } from '../../errors/vecpipe-error.ts';
 import { pause, waitOrAbort } from '../../lifetime/abort.ts';
-import type { BoundValue, CallOptions, Database, Queryable, QueryResult } from '../../ports/database.ts';
+import type {
+  BoundValue,
+  CallOptions,
+  Database,
+  Queryable,
+  QueryOptions,
+  QueryResult,
+} from '../../ports/database.ts';
 import { PREPARE_SESSION } from '../session-settings.ts';
 import { connectionTarget } from './connection-target.ts';
 import { connectError, queryError, type PostgresPlace } from './postgres-error.ts';
@@ -143,9 +150,11 @@ class PostgresDatabase implements Database {
   query<Row = Record<string, unknown>>(
     sql: string,
     values?: readonly BoundValue[],
-    options: CallOptions = {},
+    { timeLimitMs, ...options }: QueryOptions = {},
   ): Promise<QueryResult<Row>> {
-    return this.#withSession(options, (session) => session.query<Row>(sql, values));
+    return this.#withSession(options, (session) =>
+      session.query<Row>(sql, values, timeLimitMs === undefined ? {} : { timeLimitMs }),
+    );
   }
 
   execute(script: string, options: CallOptions = {}): Promise<void> {

@@ -1,5 +1,5 @@
 import type { PoolClient, QueryConfig, QueryResult as PgResult } from 'pg';
-import type { BoundValue, CallOptions, Queryable, QueryResult } from '../../ports/database.ts';
+import type { BoundValue, CallOptions, Queryable, QueryOptions, QueryResult } from '../../ports/database.ts';
 import { isConnectionLoss, isErrorResponse } from '../sql-error.ts';
 import { TurnQueue } from '../turn-queue.ts';
 import { valueParser } from '../value-parsers.ts';
@@ -59,11 +59,11 @@ export class PostgresSession implements Queryable {
   async query<Row = Record<string, unknown>>(
     sql: string,
     values: readonly BoundValue[] = [],
-    options: CallOptions = {},
+    options: QueryOptions = {},
   ): Promise<QueryResult<Row>> {
     this.#assertOpen();
     const config = { text: sql, values: values.map(toValueText), ...ONE_STATEMENT };
-    const result = await this.#run(config, [options.signal, this.#signal]);
+    const result = await this.#run(config, [options.signal, this.#signal], options.timeLimitMs);
     return {
       rows: result.rows as Row[],
       columns: result.fields.map(({ name, dataTypeID }) => ({ name, typeId: dataTypeID })),
@@ -109,11 +109,23 @@ export class PostgresSession implements Queryable {
     if (this.#hasEnded) throw new Error('the transaction has ended; nothing more can run in it');
   }
 
-  #run(config: QueryConfig<(string | null)[]>, callerSignals: Signals): Promise<PgResult> {
+  #run(
+    config: QueryConfig<(string | null)[]>,
+    callerSignals: Signals,
+    timeLimitMs?: number,
+  ): Promise<PgResult> {
     const signals = [...callerSignals, this.#closing.signal];
     return this.#turns.take(async () => {
       for (const signal of signals) signal?.throwIfAborted();
-      return this.#runAbortably(config, signals);
+      if (timeLimitMs === undefined) return this.#runAbortably(config, signals);
+      // Cut, and not cancelled: whoever does not answer does not cancel either. The driver then reports a lost
+      // connection.
+      const timer = setTimeout(() => this.#client.connection.stream.destroy(), timeLimitMs);
+      try {
+        return await this.#runAbortably(config, signals);
+      } finally {
+        clearTimeout(timer);
+      }
     });
   }
 

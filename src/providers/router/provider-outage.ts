@@ -17,6 +17,7 @@ export function openProviderOutage(name: string, options: WaitOptions): Outage {
     ...options,
     service: `Provider ${name}`,
     hasAnswered: false,
+    isCostly: true,
     isOutage: (error) => OUTAGES.has(reasonOf(error).code),
   });
 }
