@@ -42,13 +42,12 @@ export function addGlobalOptions(command: Command): Command {
     .option('--dry-run', 'say what would be done, and do nothing');
 }
 
-/** For `--limit` and its like. */
+/** For `--limit` and its like. Digits only: `1e6` and `0x10` would be numbers, too. */
 export function positiveInteger(text: string): number {
   const number = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(number) || number < 1)
-    throw new InvalidArgumentError(
-      `It must be a whole number from 1 to ${Number.MAX_SAFE_INTEGER}, in digits.`,
-    );
+  if (!/^\d+$/.test(text) || number < 1) throw new InvalidArgumentError('It must be a whole number from 1.');
+  if (!Number.isSafeInteger(number))
+    throw new InvalidArgumentError(`It must be at most ${Number.MAX_SAFE_INTEGER}.`);
   return number;
 }
 

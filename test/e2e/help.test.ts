@@ -154,7 +154,7 @@ describe('help', () => {
       Options:
         --queued-only            do not look at the tables, only work off the queue
         --retry-failed           try rows again that rest as failed
-        --refresh                write every row again, changed or not
+        --refresh                write every row again, changed or not, and pay for it again
         --yes                    delete vanished rows even when they are more than 20 % of a collection
         --limit <n>              work on at most n rows
         --batch-size <n>         rows a batch (default: 256)
