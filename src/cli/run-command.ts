@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { VecpipeError } from '../errors/vecpipe-error.ts';
+import { usageError, VecpipeError } from '../errors/vecpipe-error.ts';
 import { DatabaseError } from '../ports/database.ts';
 import { Scope } from '../lifetime/scope.ts';
 import type { Counts, Failure } from '../pipeline/counts.ts';
@@ -136,7 +136,7 @@ function failureOf(error: unknown, io: Io): Omit<Outcome, 'result'> {
     };
   }
   if (error instanceof DatabaseError && error.sqlState === INSUFFICIENT_PRIVILEGE)
-    return rightsMissing(error);
+    return failureOf(rightsMissing(error), io);
   const message = error instanceof Error ? error.message : String(error);
   return {
     exitCode: EXIT_CODES.bug.code,
@@ -147,16 +147,12 @@ function failureOf(error: unknown, io: Io): Omit<Outcome, 'result'> {
 
 const INSUFFICIENT_PRIVILEGE = '42501';
 
-function rightsMissing({ message }: DatabaseError): Omit<Outcome, 'result'> {
-  return {
-    exitCode: EXIT_CODES.usage.code,
-    error: {
-      code: 'database_rights_missing',
-      message: `the database user may not do what this command has to: ${message}`,
-      hint: 'grant it the rights over the schema vecpipe and what is in it; `vecpipe doctor` says which are missing',
-    },
-    stack: null,
-  };
+function rightsMissing({ message }: DatabaseError): VecpipeError {
+  return usageError(
+    'database_rights_missing',
+    `the database user may not do what this command has to: ${message}`,
+    'grant it the rights over the schema vecpipe and what is in it; `vecpipe doctor` says which are missing',
+  );
 }
 
 function stopError(io: Io): Outcome['error'] {

@@ -44,7 +44,7 @@ tenants:
     expect(report).toMatchObject({ exitCode: 5, error: { code: 'out_of_credits' } });
     expect(report.error?.message).toMatch(
       new RegExp(
-        `^tenant ${workspace.tenant} has 5 credits left, and the next 20 rows of projects may cost \\d+$`,
+        `^tenant ${workspace.tenant} has 5 credits left, and the next row of projects may cost \\d+$`,
       ),
     );
     expect(report.error?.hint).toContain(`vecpipe credits grant --tenant ${workspace.tenant}`);

@@ -38,16 +38,18 @@ describe(`runs, ${quickest.name}`, () => {
 
     const { stdout } = await workspace.run(['status', '--runs', '5']);
     const [head, ...lines] = stdout.trimEnd().split('\n');
-    expect(head).toMatch(/^started +command +who +took +exit +rows +tokens +credits +cost +error$/);
+    expect(head).toMatch(
+      /^started +run +command +tenants +who +took +exit +rows +tokens +credits +cost +error$/,
+    );
     // The two looks that were not here before come first.
-    expect(lines.map((line) => line.split(/ {2,}/)[1])).toEqual([
+    expect(lines.map((line) => line.split(/ {2,}/)[2])).toEqual([
       'status',
       'status',
       'explain',
       'search',
       'vectorize',
     ]);
-    expect(lines.at(-1)).toMatch(/ vectorize +\S+@\S+ +\d+\.\d s +0 +3 stored +\d+/);
+    expect(lines.at(-1)).toMatch(/ vectorize +\S+ +\S+@\S+ +\d+\.\d s +0 +3 stored +\d+/);
 
     // What a person looks at first are the runs that did something.
     const { runs: recent } = await workspace.json<ListedRuns>(['status', '--entity', 'projects']);
@@ -64,7 +66,9 @@ describe(`runs, ${quickest.name}`, () => {
     running.kill('SIGKILL');
     expect((await running.ended).exitCode).toBe(137);
     const { stdout } = await workspace.run(['status', '--runs', '1']);
-    expect(stdout).toMatch(/ sync +\S+@\S+ +died, last seen \d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/m);
+    expect(stdout).toMatch(
+      / [0-9a-f]{8} +sync +\S+ +\S+@\S+ +died, last seen \d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/m,
+    );
   });
 });
 
