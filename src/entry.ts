@@ -15,7 +15,7 @@ const RELEASE_MS = 10_000;
 /** Everything is released by then; a process that still lives holds something that it should not. */
 const WATCHDOG_MS = 3_000;
 
-/** `timeout` signals the process and then its group, which is one wish and not two. */
+/** `timeout` sends the same signal to the process and to its group, which is one wish and not two. */
 const SAME_SIGNAL_MS = 300;
 
 const SIGNALS = {
@@ -35,15 +35,16 @@ function askToStop(name: string, exitCode: number): void {
 /** Null in a process that no run has started as its worker. */
 const parent = openParentLink(process);
 
-let firstSignalAt = -Infinity;
+let first = { name: '', at: -Infinity };
 for (const [name, exitCode] of Object.entries(SIGNALS)) {
   process.on(name, () => {
     const now = performance.now();
     const isSecond = stop.reason && stop.reason.exitCode !== EXIT_CODES.pipeClosed.code;
-    if (!isSecond) firstSignalAt = now;
+    if (!isSecond) first = { name, at: now };
     // The second signal ends at once: the user has waited long enough. A worker leaves that to its run, which the
     // same signal reaches when it is sent to the group.
-    else if (parent === null && now - firstSignalAt > SAME_SIGNAL_MS) process.exit(exitCode);
+    else if (parent === null && (name !== first.name || now - first.at > SAME_SIGNAL_MS))
+      process.exit(exitCode);
     askToStop(name, exitCode);
   });
 }
