@@ -1,4 +1,5 @@
-import { hasAccount, TenantCredits } from '../credits/tenant-credits.ts';
+import { hasAccount } from '../credits/read-accounts.ts';
+import { TenantCredits } from '../credits/tenant-credits.ts';
 import { collectionName } from '../entities/entity.ts';
 import type { Entity } from '../entities/entity.ts';
 import { VecpipeError } from '../errors/vecpipe-error.ts';

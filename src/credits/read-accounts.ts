@@ -28,3 +28,12 @@ export async function readAccounts(
   );
   return rows;
 }
+
+/** Whether the tenant has an account, hence a limit. */
+export async function hasAccount(
+  database: Queryable,
+  tenant: string,
+  options: CallOptions = {},
+): Promise<boolean> {
+  return (await readAccounts(database, [tenant], options)).length > 0;
+}

@@ -99,17 +99,3 @@ function neededCredits(rowTokens: readonly number[], creditsPerMillionTokens: nu
 function affordableNow({ available, runLeft }: Shortage): number {
   return Math.min(available ?? Infinity, runLeft ?? Infinity);
 }
-
-/** Whether the tenant has an account, hence a limit. */
-export async function hasAccount(
-  database: Queryable,
-  tenant: string,
-  options: CallOptions = {},
-): Promise<boolean> {
-  const { rows } = await database.query(
-    'select from vecpipe.credit_accounts where tenant = $1',
-    [tenant],
-    options,
-  );
-  return rows.length > 0;
-}

@@ -199,6 +199,7 @@ describe('receipts', () => {
   function book(bought: ReadonlyMap<string, Float32Array> = new Map()) {
     const log: string[] = [];
     const receipts: BatchReceipts = {
+      isCharged: true,
       find: async (hashes) => {
         log.push(`find ${hashes.length}`);
         return new Map([...bought].filter(([hash]) => hashes.includes(hash)));

@@ -143,7 +143,7 @@ export class TextEmbedder {
       const vectors = checkVectors(this.provider, batch.length, result);
       if (receipts !== undefined) {
         // Not to be aborted: the vectors are paid for.
-        await receipts.keep(this.#bought(batch, vectors, result));
+        await receipts.keep(this.#bought(batch, vectors, result, receipts.isCharged));
       }
       batch.forEach(({ resolve }, index) => {
         const vector = vectors[index];
@@ -174,21 +174,29 @@ export class TextEmbedder {
     if (reused.size > 0) await receipts.keep([...reused.values()]);
   }
 
-  /**
-   * What the call cost is shared by the texts that the provider embedded, by their length. One whose vector turned out
-   * to be of no use takes its part with it: nobody is charged for what was not delivered.
-   */
-  #bought(batch: readonly Missing[], vectors: readonly Embedded[], result: EmbedResult): BoughtVector[] {
-    const { tokenizer } = this.provider;
-    const { creditMicros = 0 } = result;
-    const weights = batch.map(({ text }, index) =>
-      creditMicros > 0 && result.vectors[index] instanceof Float32Array ? tokenizer.count(text) : 0,
-    );
-    const due = shareOut(creditMicros, weights);
+  #bought(
+    batch: readonly Missing[],
+    vectors: readonly Embedded[],
+    result: EmbedResult,
+    isCharged: boolean,
+  ): BoughtVector[] {
+    const due = isCharged ? this.#due(batch, result) : [];
     return batch.flatMap(({ key }, index) => {
       const vector = vectors[index];
       return vector instanceof Float32Array ? [{ textHash: key, vector, dueMicros: due[index] ?? 0 }] : [];
     });
+  }
+
+  /**
+   * What the call cost is shared by the texts that the provider embedded, by their length. One whose vector turned out
+   * to be of no use takes its part with it: nobody is charged for what was not delivered.
+   */
+  #due(batch: readonly Missing[], { vectors, creditMicros = 0 }: EmbedResult): number[] {
+    const { tokenizer } = this.provider;
+    const weights = batch.map(({ text }, index) =>
+      creditMicros > 0 && vectors[index] instanceof Float32Array ? tokenizer.count(text) : 0,
+    );
+    return shareOut(creditMicros, weights);
   }
 
   #origins(

@@ -23,8 +23,10 @@ export interface ClaimOptions extends CallOptions {
  * each claim from the beginning would walk over all of them: so a worker goes on from where its last claim ended.
  * @returns null when nothing can be claimed there now
  */
-export async function claimBatch(database: Queryable, options: ClaimOptions): Promise<Batch | null> {
-  const { tenant, entity, runId, limit, leaseMs, after, onlyDeletes = false } = options;
+export async function claimBatch(
+  database: Queryable,
+  { tenant, entity, runId, limit, leaseMs, after, onlyDeletes = false, ...options }: ClaimOptions,
+): Promise<Batch | null> {
   const leaseToken = randomUUID();
   // Taken before the statement is sent: the lease in the database can only end later than this.
   const leaseValidUntil = performance.now() + leaseMs;
@@ -61,7 +63,7 @@ export async function claimBatch(database: Queryable, options: ClaimOptions): Pr
       after?.key ?? '',
       onlyDeletes,
     ],
-    { timeLimitMs: SHORT_STATEMENT_MS, ...(options.signal && { signal: options.signal }) },
+    { timeLimitMs: SHORT_STATEMENT_MS, ...options },
   );
   if (rows.length === 0) return null;
   const last = rows.reduce((one, other) => (isBehind(one, other) ? one : other));

@@ -20,10 +20,10 @@ export async function renewLease(
 async function renewOnce(
   database: Queryable,
   batch: Batch,
-  options: CallOptions & { leaseMs: number },
+  { leaseMs, ...options }: CallOptions & { leaseMs: number },
 ): Promise<boolean> {
   // Taken before the statement is sent: the lease in the database can only end later than this.
-  const leaseValidUntil = performance.now() + options.leaseMs;
+  const leaseValidUntil = performance.now() + leaseMs;
   const { changed } = await database.query(
     `with held as (
       -- Locked in key order, as every other writer does, so that two of them cannot wait for each other.
@@ -37,8 +37,8 @@ async function renewOnce(
     )
     update vecpipe.queue q set lease_until = now() + $5::float8 * interval '1 millisecond'
     from held where q.tenant = $1 and q.entity = $2 and q.key = held.key`,
-    [batch.tenant, batch.entity, batch.rows.map((row) => row.key), batch.leaseToken, options.leaseMs],
-    { timeLimitMs: SHORT_STATEMENT_MS, ...(options.signal && { signal: options.signal }) },
+    [batch.tenant, batch.entity, batch.rows.map((row) => row.key), batch.leaseToken, leaseMs],
+    { timeLimitMs: SHORT_STATEMENT_MS, ...options },
   );
   if (changed < batch.rows.length) return false;
   batch.leaseValidUntil = leaseValidUntil;

@@ -5,6 +5,8 @@ import { vectorFromText, vectorToText } from './vector-text.ts';
 
 /** Where the vectors of one batch are looked up before they are bought, and kept once they are. */
 export interface BatchReceipts {
+  /** Whether what is due for a vector is kept with it. */
+  readonly isCharged: boolean;
   /**
    * Vectors that were bought before, by text hash. They are kept for this batch, too.
    * @throws whatever the database throws
@@ -70,6 +72,7 @@ export class ReceiptBook {
 
   forBatch(leaseToken: string): BatchReceipts {
     return {
+      isCharged: this.#space.isCharged,
       find: (textHashes, options) => this.#find(leaseToken, textHashes, options),
       keep: (vectors, options) => this.#keep(leaseToken, vectors, options),
     };
@@ -141,7 +144,7 @@ export class ReceiptBook {
     vectors: readonly BoughtVector[],
     options: CallOptions = {},
   ): Promise<void> {
-    const { tenant, vectorSpace, isCharged } = this.#space;
+    const { tenant, vectorSpace } = this.#space;
     for (const slice of slices(vectors, STATEMENT_VECTORS)) {
       await this.#run(
         `insert into vecpipe.receipts (tenant, vector_space, text_hash, lease_token, vector, due_micros)
@@ -154,7 +157,7 @@ export class ReceiptBook {
           leaseToken,
           slice.map(({ textHash }) => textHash),
           slice.map(({ vector }) => vectorToText(vector)),
-          slice.map(({ dueMicros }) => (isCharged ? dueMicros : 0)),
+          slice.map(({ dueMicros }) => dueMicros),
         ],
         options,
       );
