@@ -49,7 +49,9 @@ export interface RowChunks {
 }
 
 export interface StoredPoint {
+  /** UUID in lower case; of a point that something else wrote, a number in decimal digits. */
   id: string;
+  /** Empty for a point that something else wrote without one, or when it was not asked for. */
   payload: Payload;
   /** Present when asked for; cosine stores give it at unit length. */
   vector?: Float32Array;
@@ -60,12 +62,25 @@ export interface ScoredPoint extends StoredPoint {
   score: number;
 }
 
+/** How much of a point's payload is read; `identity` is the field `vecpipe` alone. */
+export type PayloadPart = 'all' | 'identity' | 'none';
+
 export interface ScrollOptions extends CallOptions {
-  /** Only points with an id greater than this one. */
+  /** Only points behind this id. */
   after?: string;
   limit: number;
   filter?: PointFilter;
   withVectors?: boolean;
+  /** `all` when left out. */
+  payload?: PayloadPart;
+}
+
+/** Settings of a collection that a load changes, as the store had them before: JSON, of use to the same store alone. */
+export type LoadSettings = Record<string, PayloadValue>;
+
+export interface FinishLoadOptions extends CallOptions {
+  /** Wait until the store has built what it builds in the background. */
+  waits?: boolean;
 }
 
 export interface SearchOptions extends CallOptions {
@@ -93,12 +108,32 @@ export interface VectorStore extends AsyncDisposable {
 
   /** Null when there is no physical collection of that name (an alias does not count). */
   describeCollection(collection: string, options?: CallOptions): Promise<CollectionInfo | null>;
-  /** Cosine distance. A collection that exists with the same width is left as it is; with another width: usage error. */
-  createCollection(collection: string, dimensions: number, options?: CallOptions): Promise<void>;
+  /** Names of all physical collections, vecpipe's or not, in ascending order. */
+  listCollections(options?: CallOptions): Promise<string[]>;
+  /** All aliases with the physical collection behind each. */
+  listAliases(options?: CallOptions): Promise<ReadonlyMap<string, string>>;
+  /** Bytes on disk as the store tells them, or null when it does not. */
+  collectionBytes(collection: string, options?: CallOptions): Promise<number | null>;
+  /**
+   * Cosine distance. A collection that exists with the same width is left as it is; with another width: usage error.
+   * `like` names a collection whose tuning (index, quantisation, replicas) the new one gets; if that is between
+   * `beginLoad` and `endLoad`, the new one gets the settings of the load.
+   */
+  createCollection(
+    collection: string,
+    dimensions: number,
+    options?: CallOptions & { like?: string },
+  ): Promise<void>;
   /** Deletes points and index; one that does not exist is no error. */
   deleteCollection(collection: string, options?: CallOptions): Promise<void>;
+  /** What `beginLoad` is going to change, to be kept before it is called; null where a load changes no setting. */
+  readLoadSettings(collection: string, options?: CallOptions): Promise<LoadSettings | null>;
+  /** Puts off the building of indexes; until `endLoad` searches are slow. Payload indexes stay. */
+  beginLoad(collection: string, options?: CallOptions): Promise<void>;
+  /** Puts the settings back as they were; may be repeated. */
+  endLoad(collection: string, settings: LoadSettings, options?: CallOptions): Promise<void>;
   /** Builds what makes search fast once a load is done; cheap when nothing is left to build. */
-  finishLoad(collection: string, options?: CallOptions): Promise<void>;
+  finishLoad(collection: string, options?: FinishLoadOptions): Promise<void>;
 
   /** The physical collection behind an alias, or null. */
   resolveAlias(alias: string, options?: CallOptions): Promise<string | null>;
@@ -122,6 +157,8 @@ export interface VectorStore extends AsyncDisposable {
   ): Promise<string[]>;
   /** Deletes the points of rows from a chunk on; rows without points are no error. */
   deleteChunks(collection: string, rows: readonly RowChunks[], options?: CallOptions): Promise<void>;
+  /** Deletes points by their ids, numbers included; ids that do not exist are no error. */
+  deletePoints(collection: string, ids: readonly string[], options?: CallOptions): Promise<void>;
 
   /** The points among `ids` that exist, in no particular order. */
   retrieve(
@@ -129,7 +166,7 @@ export interface VectorStore extends AsyncDisposable {
     ids: readonly string[],
     options?: CallOptions & { withVectors?: boolean },
   ): Promise<StoredPoint[]>;
-  /** One page of points in ascending byte order of their ids. */
+  /** One page of points: those with numbers as ids first, ascending, then the others in byte order of their UUIDs. */
   scroll(collection: string, options: ScrollOptions): Promise<StoredPoint[]>;
   /** Exact number of points. */
   count(collection: string, options?: CallOptions & { filter?: PointFilter }): Promise<number>;

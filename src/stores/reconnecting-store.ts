@@ -3,6 +3,8 @@ import type { WaitOptions } from '../lifetime/outage.ts';
 import type { CallOptions } from '../ports/database.ts';
 import type {
   CollectionInfo,
+  FinishLoadOptions,
+  LoadSettings,
   Payload,
   Point,
   PointFilter,
@@ -50,16 +52,47 @@ class ReconnectingStore implements VectorStore {
     return this.#run((attempt) => this.#store.describeCollection(collection, attempt), options);
   }
 
-  createCollection(collection: string, dimensions: number, options: CallOptions = {}): Promise<void> {
-    return this.#run((attempt) => this.#store.createCollection(collection, dimensions, attempt), options);
+  listCollections(options: CallOptions = {}): Promise<string[]> {
+    return this.#run((attempt) => this.#store.listCollections(attempt), options);
+  }
+
+  listAliases(options: CallOptions = {}): Promise<ReadonlyMap<string, string>> {
+    return this.#run((attempt) => this.#store.listAliases(attempt), options);
+  }
+
+  collectionBytes(collection: string, options: CallOptions = {}): Promise<number | null> {
+    return this.#run((attempt) => this.#store.collectionBytes(collection, attempt), options);
+  }
+
+  createCollection(
+    collection: string,
+    dimensions: number,
+    options: CallOptions & { like?: string } = {},
+  ): Promise<void> {
+    return this.#run(
+      (attempt) => this.#store.createCollection(collection, dimensions, { ...options, ...attempt }),
+      options,
+    );
   }
 
   deleteCollection(collection: string, options: CallOptions = {}): Promise<void> {
     return this.#run((attempt) => this.#store.deleteCollection(collection, attempt), options);
   }
 
-  finishLoad(collection: string, options: CallOptions = {}): Promise<void> {
-    return this.#run((attempt) => this.#store.finishLoad(collection, attempt), options);
+  readLoadSettings(collection: string, options: CallOptions = {}): Promise<LoadSettings | null> {
+    return this.#run((attempt) => this.#store.readLoadSettings(collection, attempt), options);
+  }
+
+  beginLoad(collection: string, options: CallOptions = {}): Promise<void> {
+    return this.#run((attempt) => this.#store.beginLoad(collection, attempt), options);
+  }
+
+  endLoad(collection: string, settings: LoadSettings, options: CallOptions = {}): Promise<void> {
+    return this.#run((attempt) => this.#store.endLoad(collection, settings, attempt), options);
+  }
+
+  finishLoad(collection: string, options: FinishLoadOptions = {}): Promise<void> {
+    return this.#run((attempt) => this.#store.finishLoad(collection, { ...options, ...attempt }), options);
   }
 
   resolveAlias(alias: string, options: CallOptions = {}): Promise<string | null> {
@@ -84,6 +117,10 @@ class ReconnectingStore implements VectorStore {
 
   deleteChunks(collection: string, rows: readonly RowChunks[], options: CallOptions = {}): Promise<void> {
     return this.#run((attempt) => this.#store.deleteChunks(collection, rows, attempt), options);
+  }
+
+  deletePoints(collection: string, ids: readonly string[], options: CallOptions = {}): Promise<void> {
+    return this.#run((attempt) => this.#store.deletePoints(collection, ids, attempt), options);
   }
 
   retrieve(

@@ -119,6 +119,7 @@ withServer('over a Qdrant that fails', () => {
         uuidOf(77),
       ]);
       await store.deleteChunks(collection, [{ tenant: '1', entity: 'projects', key: '0', fromChunk: 0 }]);
+      await store.deletePoints(collection, [uuidOf(0), '7']);
       await store.setAlias('points', collection);
       expect(await store.resolveAlias('points')).toBe(collection);
       expect(await store.count(collection)).toBe(9);
@@ -175,7 +176,7 @@ withServer('over a Qdrant that fails', () => {
     });
   });
 
-  test('points that something else wrote are read as they are, unless their ids are numbers', async () => {
+  test('points that something else wrote are read as they are, numbers as ids first', async () => {
     const { url } = await privateServer();
     const store = await openStore(url);
     await store.createCollection('points', 4);
@@ -186,9 +187,98 @@ withServer('over a Qdrant that fails', () => {
       });
     await write([{ id: uuidOf(1), vector: [1, 0, 0, 0] }]);
     expect(await store.scroll('points', { limit: 9 })).toEqual([{ id: uuidOf(1), payload: {} }]);
-    await write([{ id: 7, vector: [1, 0, 0, 0] }]);
-    await expect(store.scroll('points', { limit: 9 })).rejects.toMatchObject({ code: 'collection_foreign' });
+    // JSON.stringify would round the largest; 2 before 10 is no order of texts.
+    const numbers = ['0', '2', '10', '9007199254740993', '18446744073709551615'];
+    const points = numbers.map((id) => `{"id":${id},"payload":{"n":"${id}"},"vector":[1,0,0,0]}`);
+    await fetch(`${url}/collections/points/points?wait=true`, {
+      method: 'PUT',
+      body: `{"points":[${points.join(',')}]}`,
+    });
+    const all = [...numbers, uuidOf(1)];
+    for (const limit of [1, 2, 9]) {
+      const ids: string[] = [];
+      for (;;) {
+        const after = ids.at(-1);
+        const page = await store.scroll('points', { limit, ...(after === undefined ? {} : { after }) });
+        ids.push(...page.map(({ id }) => id));
+        if (page.length < limit) break;
+      }
+      expect(ids).toEqual(all);
+    }
+    const found = await store.retrieve('points', [...numbers, '3']);
+    expect(found.map(({ id, payload }) => [id, payload['n']])).toEqual(
+      expect.arrayContaining(numbers.map((id) => [id, id])),
+    );
+    expect((await store.search('points', north, { limit: 9 })).map(({ id }) => id).toSorted()).toEqual(
+      all.toSorted(),
+    );
+    await store.deletePoints('points', ['2', '18446744073709551615', '77']);
+    expect((await store.scroll('points', { limit: 9 })).map(({ id }) => id)).toEqual([
+      '0',
+      '10',
+      '9007199254740993',
+      uuidOf(1),
+    ]);
   });
+
+  test('a collection made like another has its tuning', async () => {
+    const { url } = await privateServer();
+    const store = await openStore(url);
+    const settings = {
+      vectors: { size: 4, distance: 'Cosine', on_disk: true, hnsw_config: { ef_construct: 64 } },
+      hnsw_config: { m: 32 },
+      optimizers_config: { indexing_threshold: 5000, default_segment_number: 3 },
+      quantization_config: { scalar: { type: 'int8', always_ram: true } },
+      on_disk_payload: false,
+      shard_number: 2,
+      replication_factor: 2,
+      write_consistency_factor: 2,
+    };
+    await fetch(`${url}/collections/tuned`, { method: 'PUT', body: JSON.stringify(settings) });
+    await store.createCollection('next', 6, { like: 'tuned' });
+    const { shard_number, replication_factor, write_consistency_factor, on_disk_payload } = settings;
+    const { hnsw_config, quantization_config, optimizers_config } = settings;
+    expect(await configOf(url, 'next')).toMatchObject({
+      params: {
+        vectors: { ...settings.vectors, size: 6 },
+        shard_number,
+        replication_factor,
+        write_consistency_factor,
+        on_disk_payload,
+      },
+      hnsw_config: { ...hnsw_config, ef_construct: 100 },
+      optimizer_config: optimizers_config,
+      quantization_config,
+    });
+    expect(await configOf(url, 'tuned')).toMatchObject({ params: { vectors: settings.vectors } });
+    await expect(store.createCollection('other', 4, { like: 'untuned' })).rejects.toMatchObject({
+      code: 'collection_missing',
+    });
+    expect(await store.listCollections()).toEqual(['next', 'tuned']);
+  });
+
+  test('a load puts off the index and nothing else', async () => {
+    const { url } = await privateServer();
+    const store = await openStore(url);
+    await store.createCollection('points', 4);
+    const before = await configOf(url, 'points');
+    const settings = await store.readLoadSettings('points');
+    await store.beginLoad('points');
+    expect(await configOf(url, 'points')).toEqual({
+      ...before,
+      optimizer_config: { ...(before['optimizer_config'] as object), indexing_threshold: 0 },
+    });
+    await store.endLoad('points', settings ?? {});
+    expect(await configOf(url, 'points')).toEqual(before);
+    // Null is what Qdrant tells where nothing is set, and cannot be set again.
+    await store.endLoad('points', { indexing_threshold: null });
+    expect((await configOf(url, 'points'))['optimizer_config']).toMatchObject({ indexing_threshold: 10_000 });
+  });
+
+  async function configOf(url: string, collection: string): Promise<Record<string, unknown>> {
+    const answer = await fetch(`${url}/collections/${collection}`);
+    return ((await answer.json()) as { result: { config: Record<string, unknown> } }).result.config;
+  }
 
   test('a name that Qdrant does not take is a usage error in its words', async () => {
     const { url } = await privateServer();
@@ -549,5 +639,50 @@ describe('over a Qdrant that answers strangely', () => {
     status = 'grey';
     await store.finishLoad('points');
     expect(seen).toEqual(['GET', 'GET', 'PATCH']);
+  });
+
+  /** Tells these states of a collection in turn, the last one for ever. */
+  async function storeWithStates(states: { status: string; optimizer_status?: unknown }[]) {
+    const seen: string[] = [];
+    const url = await almostQdrant((request, response) => {
+      seen.push(request.method ?? '');
+      const state = states[Math.min(seen.filter((method) => method === 'GET').length, states.length) - 1];
+      const config = { params: { vectors: { size: 4, distance: 'Cosine' } } };
+      const result = request.method === 'PATCH' ? true : { ...state, config, payload_schema: {} };
+      json(response, 200, { result, status: 'ok', time: 0 });
+    });
+    return { store: await openStore(url), seen };
+  }
+
+  test('a load is waited for until the collection is green', async () => {
+    const { store, seen } = await storeWithStates([
+      { status: 'grey', optimizer_status: 'ok' },
+      { status: 'yellow', optimizer_status: 'ok' },
+      { status: 'green', optimizer_status: 'ok' },
+    ]);
+    await store.finishLoad('points', { waits: true });
+    expect(seen).toEqual(['GET', 'PATCH', 'GET', 'GET']);
+  });
+
+  test('an optimiser that failed is told from one that works', async () => {
+    const error = 'Service internal error: No space left on device';
+    const { store } = await storeWithStates([
+      { status: 'yellow' },
+      { status: 'red', optimizer_status: { error } },
+    ]);
+    await expect(store.finishLoad('points', { waits: true })).rejects.toMatchObject({
+      family: 'unavailable',
+      code: 'store_not_optimized',
+      message: expect.stringContaining(`failed to optimise the collection points: ${error}`),
+    });
+  });
+
+  test('an abort ends the wait for a load', async () => {
+    const { store, seen } = await storeWithStates([{ status: 'yellow' }]);
+    const controller = new AbortController();
+    const waiting = store.finishLoad('points', { waits: true, signal: controller.signal });
+    await expect.poll(() => seen.length).toBeGreaterThan(1);
+    controller.abort(new Error('asked to stop'));
+    await expect(waiting).rejects.toThrow('asked to stop');
   });
 });

@@ -103,9 +103,15 @@ export function describeVectorStore(name: string, open: () => Promise<TestStore>
         const missing = testStore.name('missing');
         const row = { tenant: '1', entity: 'projects', key: '1', fromChunk: 0 };
         const calls: Record<string, Promise<unknown>> = {
+          readLoadSettings: store.readLoadSettings(missing),
+          beginLoad: store.beginLoad(missing),
+          endLoad: store.endLoad(missing, {}),
+          finishLoad: store.finishLoad(missing),
+          waitForLoad: store.finishLoad(missing, { waits: true }),
           upsert: store.upsert(missing, [makePoint(1)]),
           setPayload: store.setPayload(missing, [makePoint(1)]),
           deleteChunks: store.deleteChunks(missing, [row]),
+          deletePoints: store.deletePoints(missing, [uuidOf(1)]),
           retrieve: store.retrieve(missing, [uuidOf(1)]),
           scroll: store.scroll(missing, { limit: 1 }),
           count: store.count(missing),
@@ -118,6 +124,62 @@ export function describeVectorStore(name: string, open: () => Promise<TestStore>
           ]),
         );
         expect(errors).toEqual(Object.keys(calls).map((method) => [method, 'collection_missing']));
+      });
+
+      test('are listed, aliases apart', async () => {
+        const names = ['listed b', 'listed a', 'Listed', 'listed ü'].map((ending) => testStore.name(ending));
+        for (const name of names) await store.createCollection(name, 4);
+        const alias = testStore.name('listed alias');
+        await store.setAlias(alias, names[0]!);
+        const listed = await store.listCollections();
+        expect(listed).toEqual(listed.toSorted());
+        expect(listed).toEqual(expect.arrayContaining(names));
+        expect(listed).not.toContain(alias);
+        const aliases = await store.listAliases();
+        expect(aliases.get(alias)).toBe(names[0]);
+        expect(aliases.has(names[0]!)).toBe(false);
+        await store.deleteCollection(names[0]!);
+        expect(await store.listCollections()).not.toContain(names[0]);
+        expect((await store.listAliases()).has(alias)).toBe(false);
+      });
+
+      test('may be made like another of another width', async () => {
+        const model = await collectionOf([makePoint(1)], 'model');
+        const collection = testStore.name('like model');
+        await store.createCollection(collection, 7, { like: model });
+        expect(await store.describeCollection(collection)).toEqual({ dimensions: 7, distance: 'cosine' });
+        expect(await store.count(collection)).toBe(0);
+        await store.createCollection(collection, 7, { like: model });
+      });
+
+      test('tell their size where the store does', async () => {
+        const collection = await collectionOf(
+          Array.from({ length: 100 }, (_, index) => makePoint(index)),
+          'size',
+        );
+        const bytes = await store.collectionBytes(collection);
+        if (store.kind === 'qdrant') expect(bytes).toBeNull();
+        else expect(bytes).toBeGreaterThan(100 * 4 * 4);
+      });
+    });
+
+    describe('a load', () => {
+      test('leaves settings, points and searches as they were', async () => {
+        const collection = await collectionOf([makePoint(1)], 'load');
+        const before = await store.readLoadSettings(collection);
+        await store.beginLoad(collection);
+        await store.beginLoad(collection);
+        await store.upsert(collection, [makePoint(2), makePoint(3)]);
+        const during = await store.readLoadSettings(collection);
+        if (before !== null) expect(during).not.toEqual(before);
+        // As a later run does it, which has them from where they were kept.
+        const kept = JSON.parse(JSON.stringify(before ?? {})) as typeof before & object;
+        await store.endLoad(collection, kept);
+        await store.endLoad(collection, kept);
+        await store.finishLoad(collection, { waits: true });
+        await store.finishLoad(collection, { waits: true });
+        expect(await store.readLoadSettings(collection)).toEqual(before);
+        expect(await store.search(collection, Float32Array.of(1, 0, 0, 0), { limit: 9 })).toHaveLength(3);
       });
     });
 
@@ -381,6 +443,7 @@ export function describeVectorStore(name: string, open: () => Promise<TestStore>
         const collection = await collectionOf([makePoint(1)], 'nothing');
         await store.upsert(collection, []);
         await store.deleteChunks(collection, []);
+        await store.deletePoints(collection, []);
         expect(await store.setPayload(collection, [])).toEqual([]);
         expect(await store.retrieve(collection, [])).toEqual([]);
         expect(await store.count(collection)).toBe(1);
@@ -475,7 +538,50 @@ export function describeVectorStore(name: string, open: () => Promise<TestStore>
       });
     });
 
+    describe('deletePoints', () => {
+      test('deletes the points with these ids and no other', async () => {
+        const collection = await collectionOf(
+          [1, 2, 3, 4].map((index) => makePoint(index)),
+          'points',
+        );
+        await store.deletePoints(collection, [uuidOf(1), uuidOf(99), '7', uuidOf(3), uuidOf(3)]);
+        const left = [...(await payloadsById(collection)).keys()];
+        expect(left).toEqual([uuidOf(2), uuidOf(4)].toSorted());
+      });
+
+      test('takes more ids than one batch', async () => {
+        const count = store.maxBatchSize * 2 + 5;
+        const points = Array.from({ length: count }, (_, index) => makePoint(index));
+        const collection = await collectionOf(points, 'many_points');
+        await store.deletePoints(
+          collection,
+          points.slice(1).map(({ id }) => id),
+        );
+        expect([...(await payloadsById(collection)).keys()]).toEqual([uuidOf(0)]);
+      });
+    });
+
     describe('scroll', () => {
+      test('reads as much of the payload as is asked for, with and without vectors', async () => {
+        const collection = await collectionOf([makePoint(1, { name: 'x', deep: { vecpipe: 1 } })], 'parts');
+        const { payload } = makePoint(1, { name: 'x', deep: { vecpipe: 1 } });
+        for (const withVectors of [false, true]) {
+          const read = async (part: 'all' | 'identity' | 'none') =>
+            (await store.scroll(collection, { limit: 9, payload: part, withVectors }))[0];
+          expect((await read('all'))?.payload).toEqual(payload);
+          expect((await read('identity'))?.payload).toEqual({ vecpipe: payload.vecpipe });
+          expect((await read('none'))?.payload).toEqual({});
+          expect((await read('none'))?.vector?.length).toBe(withVectors ? 4 : undefined);
+        }
+      });
+
+      test('takes a number as the id to begin behind', async () => {
+        const collection = await collectionOf([makePoint(1)], 'behind number');
+        const page = await store.scroll(collection, { limit: 9, after: '18446744073709551615' });
+        expect(page.map(({ id }) => id)).toEqual([uuidOf(1)]);
+        expect(await store.retrieve(collection, ['7', uuidOf(1)])).toHaveLength(1);
+      });
+
       test('pages through 10,000 points in the order of their ids', async () => {
         const points = Array.from({ length: 10_000 }, (_, index) =>
           makePoint(index, { even: index % 2 === 0 }, { tenant: index % 3 === 0 ? 'third' : 'other' }),
@@ -667,6 +773,14 @@ export function describeVectorStore(name: string, open: () => Promise<TestStore>
         const row = { tenant: '1', entity: 'projects', key: '1', fromChunk: 0 };
         const calls: Record<string, () => Promise<unknown>> = {
           describeCollection: () => store.describeCollection(collection, { signal }),
+          listCollections: () => store.listCollections({ signal }),
+          listAliases: () => store.listAliases({ signal }),
+          collectionBytes: () => store.collectionBytes(collection, { signal }),
+          readLoadSettings: () => store.readLoadSettings(collection, { signal }),
+          beginLoad: () => store.beginLoad(collection, { signal }),
+          endLoad: () => store.endLoad(collection, {}, { signal }),
+          waitForLoad: () => store.finishLoad(collection, { waits: true, signal }),
+          deletePoints: () => store.deletePoints(collection, [uuidOf(1)], { signal }),
           createCollection: () => store.createCollection(testStore.name('unmade'), 4, { signal }),
           deleteCollection: () => store.deleteCollection(collection, { signal }),
           finishLoad: () => store.finishLoad(collection, { signal }),

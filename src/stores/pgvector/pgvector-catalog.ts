@@ -72,6 +72,28 @@ export class PgvectorCatalog {
     return rows[0] ? { dimensions: rows[0].dimensions, distance: 'cosine' } : null;
   }
 
+  /** In the order of their names. */
+  async list(options: CallOptions): Promise<string[]> {
+    const { rows } = await this.#database.query<{ name: string }>(
+      'select name from vecpipe.pgvector_collections',
+      [],
+      options,
+    );
+    // Sorted here: the order of the database depends on its collation.
+    return rows.map(({ name }) => name).toSorted();
+  }
+
+  /** Physical collections by alias. */
+  async aliases(options: CallOptions): Promise<ReadonlyMap<string, string>> {
+    const { rows } = await this.#database.query<{ alias: string; name: string }>(
+      `select a.alias, c.name
+       from vecpipe.pgvector_aliases a join vecpipe.pgvector_collections c on c.id = a.collection_id`,
+      [],
+      options,
+    );
+    return new Map(rows.map(({ alias, name }) => [alias, name]));
+  }
+
   async create(collection: string, dimensions: number, options: CallOptions): Promise<void> {
     if (dimensions > MAX_DIMENSIONS) {
       throw usageError(

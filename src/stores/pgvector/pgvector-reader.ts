@@ -1,6 +1,7 @@
 import type { BoundValue, CallOptions, Database, Queryable } from '../../ports/database.ts';
 import type {
   Payload,
+  PayloadPart,
   PointFilter,
   ScoredPoint,
   ScrollOptions,
@@ -8,6 +9,7 @@ import type {
   StoredPoint,
 } from '../../ports/vector-store.ts';
 import { vectorText } from '../float-text.ts';
+import { isNumberId, uuidsOf } from '../number-id.ts';
 import { nearestFirst } from '../nearest-first.ts';
 import { bind, filterCondition } from './pgvector-filter.ts';
 import {
@@ -48,25 +50,37 @@ export class PgvectorReader {
   ): Promise<StoredPoint[]> {
     const { rows } = await this.#database.query<PointRow>(
       `select ${columns(withVectors)} from ${tableName(table.id)} where id = any($1::uuid[])`,
-      [ids],
+      [uuidsOf(ids)],
       options,
     );
     return rows.map(storedPoint);
   }
 
   async scroll(table: PointsTable, options: ScrollOptions): Promise<StoredPoint[]> {
-    const { after, limit, filter, withVectors = false } = options;
+    const { limit, filter, withVectors = false, payload = 'all' } = options;
+    // A number is before every UUID.
+    const after = options.after !== undefined && isNumberId(options.after) ? undefined : options.after;
     const values: BoundValue[] = [];
     const condition = filterCondition(filter, values);
     const onlyAfter = after === undefined ? '' : `and id > ${bind(values, after)}::uuid`;
     const { rows } = await this.#database.query<PointRow>(
-      `select ${columns(withVectors)} from ${tableName(table.id)}
+      `select ${columns(withVectors, payload)} from ${tableName(table.id)}
        where ${condition} ${onlyAfter}
        order by id limit ${bind(values, limit)}::bigint`,
       values,
       options,
     );
     return rows.map(storedPoint);
+  }
+
+  /** Bytes of the table with its indexes. */
+  async bytes(table: PointsTable, options: CallOptions): Promise<number> {
+    const { rows } = await this.#database.query<{ bytes: number }>(
+      'select pg_total_relation_size($1::regclass) as bytes',
+      [tableName(table.id)],
+      options,
+    );
+    return rows[0]?.bytes ?? 0;
   }
 
   async count(table: PointsTable, filter: PointFilter | undefined, options: CallOptions): Promise<number> {
@@ -171,8 +185,14 @@ async function scoredPoints(
   return nearestFirst(rows.map(({ id, payload, score }) => ({ id, payload, score: score || 0 })));
 }
 
-function columns(withVectors: boolean): string {
-  return withVectors ? 'id, payload, embedding::text as vector' : 'id, payload';
+const PAYLOAD_COLUMN: Readonly<Record<PayloadPart, string>> = {
+  all: 'payload',
+  identity: `jsonb_build_object('vecpipe', payload -> 'vecpipe') as payload`,
+  none: `'{}'::jsonb as payload`,
+};
+
+function columns(withVectors: boolean, payload: PayloadPart = 'all'): string {
+  return `id, ${PAYLOAD_COLUMN[payload]}${withVectors ? ', embedding::text as vector' : ''}`;
 }
 
 function storedPoint({ id, payload, vector }: PointRow): StoredPoint {

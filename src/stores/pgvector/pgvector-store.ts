@@ -1,6 +1,7 @@
 import type { CallOptions, Database } from '../../ports/database.ts';
 import type {
   CollectionInfo,
+  LoadSettings,
   Payload,
   Point,
   PointFilter,
@@ -72,6 +73,21 @@ class PgvectorStore implements VectorStore {
     return this.#catalog.describe(collection, options);
   }
 
+  async listCollections(options: CallOptions = {}): Promise<string[]> {
+    this.#assertOpen();
+    return this.#catalog.list(options);
+  }
+
+  async listAliases(options: CallOptions = {}): Promise<ReadonlyMap<string, string>> {
+    this.#assertOpen();
+    return this.#catalog.aliases(options);
+  }
+
+  collectionBytes(collection: string, options: CallOptions = {}): Promise<number> {
+    return this.#inTable(collection, options, (table) => this.#reader.bytes(table, options));
+  }
+
+  /** A collection has no tuning of its own that another could get. */
   async createCollection(collection: string, dimensions: number, options: CallOptions = {}): Promise<void> {
     this.#assertOpen();
     await this.#catalog.create(collection, dimensions, options);
@@ -80,6 +96,20 @@ class PgvectorStore implements VectorStore {
   async deleteCollection(collection: string, options: CallOptions = {}): Promise<void> {
     this.#assertOpen();
     await this.#catalog.delete(collection, options);
+  }
+
+  /** Nothing to change: the index is built in `finishLoad` and not before. */
+  async readLoadSettings(collection: string, options: CallOptions = {}): Promise<null> {
+    await this.#assertExists(collection, options);
+    return null;
+  }
+
+  async beginLoad(collection: string, options: CallOptions = {}): Promise<void> {
+    await this.#assertExists(collection, options);
+  }
+
+  async endLoad(collection: string, _settings: LoadSettings, options: CallOptions = {}): Promise<void> {
+    await this.#assertExists(collection, options);
   }
 
   async finishLoad(collection: string, options: CallOptions = {}): Promise<void> {
@@ -120,6 +150,10 @@ class PgvectorStore implements VectorStore {
     options: CallOptions = {},
   ): Promise<void> {
     await this.#inTable(collection, options, (table) => this.#writer.deleteChunks(table, rows, options));
+  }
+
+  async deletePoints(collection: string, ids: readonly string[], options: CallOptions = {}): Promise<void> {
+    await this.#inTable(collection, options, (table) => this.#writer.deletePoints(table, ids, options));
   }
 
   retrieve(
@@ -173,6 +207,11 @@ class PgvectorStore implements VectorStore {
         this.#tables.delete(collection);
       }
     }
+  }
+
+  async #assertExists(collection: string, options: CallOptions): Promise<void> {
+    this.#assertOpen();
+    if (!(await this.#catalog.find(collection, options))) throw collectionMissing('pgvector', collection);
   }
 
   #assertOpen(): void {

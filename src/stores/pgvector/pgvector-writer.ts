@@ -1,6 +1,7 @@
 import { quoteIdentifier } from '../../db/quote.ts';
 import type { BoundValue, CallOptions, Database } from '../../ports/database.ts';
 import type { Payload, Point, RowChunks } from '../../ports/vector-store.ts';
+import { uuidsOf } from '../number-id.ts';
 import { splitBatches } from '../split-batches.ts';
 import { jsonTextArray, plainTextArray } from './array-literal.ts';
 import { FIXED_POINT_BYTES, fixedPointArray, fixedPointUnit } from './fixed-point.ts';
@@ -98,6 +99,17 @@ export class PgvectorWriter {
         ],
         options,
       );
+    }
+  }
+
+  async deletePoints(table: PointsTable, ids: readonly string[], options: CallOptions): Promise<void> {
+    const sql = `
+      delete from ${tableName(table.id)}
+      where id in (
+        select id from ${tableName(table.id)} where id = any($1::uuid[]) order by id for update
+      )`;
+    for (const batch of splitBatches(uuidsOf(ids), STATEMENT_LIMITS, ({ length }) => length)) {
+      await this.#database.query(sql, [batch], options);
     }
   }
 }

@@ -1,10 +1,13 @@
 import type { z } from 'zod';
 import { collectionMissing } from '../collection-errors.ts';
 import type { QdrantAnswer } from './qdrant-answer.ts';
-import { storeNotConfirmed, storeNotQdrant, storeRefused } from './qdrant-errors.ts';
+import { storeNotConfirmed, storeNotOptimized, storeNotQdrant, storeRefused } from './qdrant-errors.ts';
 import type { QdrantHttp, QdrantRequest } from './qdrant-http.ts';
 import type { RetryPolicy } from './qdrant-retry.ts';
 import { updatesShape } from './qdrant-shapes.ts';
+
+/** An index over a collection that is full already takes Qdrant a while; so does deleting one. */
+export const SLOW_DEADLINE_MS = 600_000;
 
 /** `/collections/{name}` and what follows it, with the name encoded. */
 export function collectionPath(collection: string, rest: string = ''): string {
@@ -37,13 +40,16 @@ export class QdrantApi {
   /** A request to a collection that must exist. */
   async inCollection<Shape extends z.ZodType>(
     collection: string,
-    request: { method: 'POST' | 'PUT'; rest: string; body: string | Uint8Array },
+    request: { method: 'POST' | 'PUT'; rest: string; body: string | Uint8Array } & Pick<
+      QdrantRequest,
+      'readAnswer'
+    >,
     shape: Shape,
     action: string,
     signal: AbortSignal | undefined,
   ): Promise<z.infer<Shape>> {
-    const { method, rest, body } = request;
-    const answer = await this.send({ method, path: collectionPath(collection, rest), body }, signal);
+    const { rest, ...sent } = request;
+    const answer = await this.send({ ...sent, path: collectionPath(collection, rest) }, signal);
     if (!answer.ok && answer.status === 404) throw collectionMissing('Qdrant', collection);
     return this.result(answer, shape, action);
   }
@@ -58,6 +64,10 @@ export class QdrantApi {
   /** A write that is merely acknowledged is not stored and may be lost. */
   confirm(status: string, action: string): void {
     if (status !== 'completed') throw storeNotConfirmed(this.#http.shown, action, status);
+  }
+
+  notOptimized(collection: string, reason: string): Error {
+    return storeNotOptimized(this.#http.shown, collection, reason);
   }
 
   refused(answer: { status: number; message: string }, action: string): Error {

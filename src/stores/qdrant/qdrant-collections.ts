@@ -4,11 +4,20 @@ import type { CollectionInfo } from '../../ports/vector-store.ts';
 import {
   aliasNameTaken,
   aliasTargetMissing,
+  collectionMissing,
   collectionNameTaken,
   collectionWidth,
 } from '../collection-errors.ts';
-import { collectionPath, type QdrantApi } from './qdrant-api.ts';
-import { aliasesShape, collectionShape, updateShape, vectorParamsShape } from './qdrant-shapes.ts';
+import { collectionPath, SLOW_DEADLINE_MS, type QdrantApi } from './qdrant-api.ts';
+import {
+  aliasesShape,
+  collectionShape,
+  collectionsShape,
+  updateShape,
+  vectorParamsShape,
+  type CollectionConfig,
+} from './qdrant-shapes.ts';
+import { tuningOf } from './qdrant-tuning.ts';
 import { z } from 'zod';
 
 /** Indexes that every collection has before its first point, so that each point is indexed as it comes. */
@@ -18,11 +27,12 @@ const PAYLOAD_INDEXES: Schemas['CreateFieldIndex'][] = [
   { field_name: 'vecpipe.key', field_schema: 'keyword' },
 ];
 
-/** An index over a collection that is full already takes Qdrant a while; so does deleting one. */
-const SLOW_DEADLINE_MS = 600_000;
-
-interface Collection extends CollectionInfo {
+export interface QdrantCollection extends CollectionInfo {
+  /** `green` when all is done, `yellow` while it optimises, `grey` when it waits with that, `red` after a failure. */
   status: string;
+  /** Why the last optimisation failed. */
+  optimizerError: string | null;
+  config: CollectionConfig;
   /** Fields with a keyword index. */
   indexed: ReadonlySet<string>;
 }
@@ -36,11 +46,12 @@ export class QdrantCollections {
   }
 
   /** Null for an alias, although Qdrant answers for the collection behind it. */
-  async describe(collection: string, signal: AbortSignal | undefined): Promise<Collection | null> {
+  async describe(collection: string, signal: AbortSignal | undefined): Promise<QdrantCollection | null> {
     const action = `describe the collection ${collection}`;
     const answer = await this.#api.send({ method: 'GET', path: collectionPath(collection) }, signal);
     if (!answer.ok && answer.status === 404) return null;
-    const { status, config, payload_schema } = this.#api.result(answer, collectionShape, action);
+    const described = this.#api.result(answer, collectionShape, action);
+    const { status, optimizer_status, config, payload_schema } = described;
     const { vectors } = config.params;
     if ((await this.aliases(signal)).has(collection)) return null;
     const vector = vectorParamsShape.safeParse(vectors);
@@ -56,15 +67,22 @@ export class QdrantCollections {
       dimensions: vector.data.size,
       distance: vector.data.distance === 'Cosine' ? 'cosine' : 'other',
       status,
+      optimizerError: typeof optimizer_status === 'object' ? (optimizer_status?.error ?? null) : null,
+      config,
       indexed: new Set(indexed.map(([field]) => field)),
     };
   }
 
   /** Can run in several processes at once, and completes a collection whose creation was interrupted. */
-  async create(collection: string, dimensions: number, signal: AbortSignal | undefined): Promise<void> {
+  async create(
+    collection: string,
+    dimensions: number,
+    like: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     let found = await this.describe(collection, signal);
     if (!found) {
-      await this.#createEmpty(collection, dimensions, signal);
+      await this.#createEmpty(collection, dimensions, like, signal);
       found = await this.describe(collection, signal);
     }
     // Deleted by another process just now, or an alias by that name appeared: neither can be built on.
@@ -84,8 +102,17 @@ export class QdrantCollections {
     }
   }
 
-  async #createEmpty(collection: string, dimensions: number, signal: AbortSignal | undefined): Promise<void> {
-    const settings: Schemas['CreateCollection'] = { vectors: { size: dimensions, distance: 'Cosine' } };
+  async #createEmpty(
+    collection: string,
+    dimensions: number,
+    like: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const tuning = like === undefined ? undefined : await this.#tuning(like, signal);
+    const settings: Schemas['CreateCollection'] = {
+      ...tuning?.collection,
+      vectors: { ...tuning?.vectors, size: dimensions, distance: 'Cosine' },
+    };
     const answer = await this.#api.send(
       { method: 'PUT', path: collectionPath(collection), body: JSON.stringify(settings) },
       signal,
@@ -94,6 +121,12 @@ export class QdrantCollections {
     if (answer.ok || answer.status === 409) return;
     if ((await this.aliases(signal)).has(collection)) throw collectionNameTaken('Qdrant', collection);
     throw this.#api.refused(answer, `create the collection ${collection}`);
+  }
+
+  async #tuning(collection: string, signal: AbortSignal | undefined) {
+    const found = await this.describe(collection, signal);
+    if (!found) throw collectionMissing('Qdrant', collection);
+    return tuningOf(found.config);
   }
 
   async #createIndex(
@@ -120,16 +153,11 @@ export class QdrantCollections {
     throw this.#api.refused(answer, `delete the collection ${collection}`);
   }
 
-  /** Has Qdrant start the optimisations that it holds back ("grey") until something is written. */
-  async wake(collection: string, signal: AbortSignal | undefined): Promise<void> {
-    const found = await this.describe(collection, signal);
-    if (found?.status !== 'grey') return;
-    const settings: Schemas['UpdateCollection'] = { optimizers_config: {} };
-    const answer = await this.#api.send(
-      { method: 'PATCH', path: collectionPath(collection), body: JSON.stringify(settings) },
-      signal,
-    );
-    this.#api.result(answer, z.boolean(), `start to optimise the collection ${collection}`);
+  /** In the order of their names. */
+  async list(signal: AbortSignal | undefined): Promise<string[]> {
+    const answer = await this.#api.send({ method: 'GET', path: '/collections' }, signal);
+    const { collections } = this.#api.result(answer, collectionsShape, 'list the collections');
+    return collections.map(({ name }) => name).toSorted();
   }
 
   /** Physical collections by alias. */

@@ -75,6 +75,16 @@ export function storeNotConfirmed(shown: string, action: string, status: string)
   );
 }
 
+/** Qdrant has given up building a collection's indexes. */
+export function storeNotOptimized(shown: string, collection: string, message: string): VecpipeError {
+  const reason = publicReason(message);
+  return unavailableError(
+    'store_not_optimized',
+    `Qdrant at ${shown} failed to optimise the collection ${collection}${reason === '' ? '' : `: ${reason}`}`,
+    "look at Qdrant's log and its free disk and memory, then run the command again",
+  );
+}
+
 /**
  * What Qdrant says about a format error may repeat a value of the request, that is, a row's text; the other kinds
  * name collections, fields and sizes.

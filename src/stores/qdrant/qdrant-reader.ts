@@ -1,7 +1,7 @@
 import type { Schemas } from '@qdrant/js-client-rest';
-import { usageError } from '../../errors/vecpipe-error.ts';
 import type {
   Payload,
+  PayloadPart,
   PointFilter,
   ScoredPoint,
   ScrollOptions,
@@ -11,8 +11,10 @@ import type {
 import { vectorText } from '../float-text.ts';
 import { nearestFirst } from '../nearest-first.ts';
 import { splitBatches } from '../split-batches.ts';
+import { readAnswer, type QdrantAnswer } from './qdrant-answer.ts';
 import type { QdrantApi } from './qdrant-api.ts';
 import { qdrantFilter } from './qdrant-filter.ts';
+import { idJson, idsJson, isIdBefore, quoteLongIds } from './qdrant-ids.ts';
 import { MAX_POINTS_PER_REQUEST } from './qdrant-points.ts';
 import { countShape, recordsShape, scoredShape, scrollShape, type QdrantRecord } from './qdrant-shapes.ts';
 
@@ -34,35 +36,36 @@ export class QdrantReader {
     const found: StoredPoint[] = [];
     const limits = { maxItems: MAX_POINTS_PER_REQUEST, maxBytes: Infinity };
     for (const batch of splitBatches(ids, limits, () => 0)) {
-      const body: Schemas['PointRequest'] = { ids: batch, with_payload: true, with_vector: withVectors };
-      const request = { method: 'POST', rest: '/points', body: JSON.stringify(body) } as const;
+      const fields = recordFields('all', withVectors);
+      const body = `{"ids":${idsJson(batch)},${JSON.stringify(fields).slice(1)}`;
+      const request = { method: 'POST', rest: '/points', body, readAnswer: readRecords } as const;
       const records = await this.#api.inCollection(collection, request, recordsShape, action, signal);
-      found.push(...records.map((record) => this.#storedPoint(collection, record, action)));
+      found.push(...records.map((record) => this.#storedPoint(record, action)));
     }
     return found;
   }
 
   async scroll(collection: string, options: ScrollOptions): Promise<StoredPoint[]> {
-    const { after, limit, filter, withVectors = false, signal } = options;
+    const { after, limit, filter, withVectors = false, payload = 'all', signal } = options;
     const action = `list points of the collection ${collection}`;
-    const body: Schemas['ScrollRequest'] = {
+    const fields: Schemas['ScrollRequest'] = {
       // Qdrant's offset includes the point that it names, if that point is there.
       limit: after === undefined ? limit : limit + 1,
-      with_payload: true,
-      with_vector: withVectors,
-      ...(after === undefined ? {} : { offset: after }),
+      ...recordFields(payload, withVectors),
       ...filterField(filter),
     };
-    const request = { method: 'POST', rest: '/points/scroll', body: JSON.stringify(body) } as const;
+    const offset = after === undefined ? '' : `"offset":${idJson(after)},`;
+    const body = `{${offset}${JSON.stringify(fields).slice(1)}`;
+    const request = { method: 'POST', rest: '/points/scroll', body, readAnswer: readRecords } as const;
     const { points } = await this.#api.inCollection(collection, request, scrollShape, action, signal);
     const page = points
-      .filter(({ id }) => id !== after)
+      .filter(({ id }) => String(id) !== after)
       .slice(0, limit)
-      .map((record) => this.#storedPoint(collection, record, action));
+      .map((record) => this.#storedPoint(record, action));
     // Whoever merges this stream with another would take a page out of order for missing points.
-    let previous = after ?? '';
+    let previous = after;
     for (const { id } of page) {
-      if (id <= previous) throw this.#api.unexpected(action);
+      if (previous !== undefined && !isIdBefore(previous, id)) throw this.#api.unexpected(action);
       previous = id;
     }
     return page;
@@ -88,10 +91,10 @@ export class QdrantReader {
     const fields: Schemas['QueryRequest'] = { limit, with_payload: true, ...filterField(filter) };
     // The vector is put before the other fields as text, never as an array of numbers.
     const body = `{"query":${vectorText(vector)},${JSON.stringify(fields).slice(1)}`;
-    const request = { method: 'POST', rest: '/points/query', body } as const;
+    const request = { method: 'POST', rest: '/points/query', body, readAnswer: readRecords } as const;
     const { points } = await this.#api.inCollection(collection, request, scoredShape, action, signal);
     return nearestFirst(
-      points.map((record) => ({ ...this.#storedPoint(collection, record, action), score: record.score })),
+      points.map((record) => ({ ...this.#storedPoint(record, action), score: record.score })),
     );
   }
 
@@ -99,15 +102,8 @@ export class QdrantReader {
    * The payload is given as it is: a point that something else wrote into the collection has none of vecpipe's
    * fields, and whoever compares has to see that.
    */
-  #storedPoint(collection: string, { id, payload, vector }: QdrantRecord, action: string): StoredPoint {
-    if (typeof id === 'number') {
-      throw usageError(
-        'collection_foreign',
-        `the Qdrant collection ${collection} holds a point with the number ${id} as its id, which vecpipe never writes`,
-        'delete the points with numbers as ids, or set another `collection:` for the entity',
-      );
-    }
-    const point: StoredPoint = { id, payload: (payload ?? {}) as Payload };
+  #storedPoint({ id, payload, vector }: QdrantRecord, action: string): StoredPoint {
+    const point: StoredPoint = { id: String(id), payload: (payload ?? {}) as Payload };
     if (!vector) return point;
     const numbers = new Float32Array(vector.length);
     for (const [index, value] of vector.entries()) {
@@ -116,6 +112,16 @@ export class QdrantReader {
     }
     return { ...point, vector: numbers };
   }
+}
+
+/** Ids that are large numbers keep all their digits. */
+function readRecords(status: number, text: string): QdrantAnswer | null {
+  return readAnswer(status, quoteLongIds(text));
+}
+
+function recordFields(payload: PayloadPart, withVectors: boolean) {
+  const withPayload = payload === 'identity' ? ['vecpipe'] : payload === 'all';
+  return { with_payload: withPayload, with_vector: withVectors };
 }
 
 function filterField(filter: PointFilter | undefined): { filter?: Schemas['Filter'] } {

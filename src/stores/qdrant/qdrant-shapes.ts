@@ -12,9 +12,23 @@ export const aliasesShape = z.object({
   aliases: z.array(z.object({ alias_name: z.string(), collection_name: z.string() })),
 });
 
+export const collectionsShape = z.object({ collections: z.array(z.object({ name: z.string() })) });
+
+const settingsShape = z.record(z.string(), z.unknown());
+
+const configShape = z.object({
+  params: z.looseObject({ vectors: z.unknown() }),
+  hnsw_config: settingsShape.nullish(),
+  optimizer_config: settingsShape.nullish(),
+  quantization_config: settingsShape.nullish(),
+});
+
+export type CollectionConfig = z.infer<typeof configShape>;
+
 export const collectionShape = z.object({
   status: z.string(),
-  config: z.object({ params: z.object({ vectors: z.unknown() }) }),
+  optimizer_status: z.union([z.string(), z.object({ error: z.string() })]).nullish(),
+  config: configShape,
   payload_schema: z.record(z.string(), z.object({ data_type: z.string() })),
 });
 

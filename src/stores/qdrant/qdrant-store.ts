@@ -1,6 +1,8 @@
 import type { CallOptions } from '../../ports/database.ts';
 import type {
   CollectionInfo,
+  FinishLoadOptions,
+  LoadSettings,
   Payload,
   Point,
   PointFilter,
@@ -15,6 +17,7 @@ import { QdrantApi } from './qdrant-api.ts';
 import { QdrantCollections } from './qdrant-collections.ts';
 import { storeKeyInvalid, storeTooOld } from './qdrant-errors.ts';
 import { QdrantHttp } from './qdrant-http.ts';
+import { QdrantLoads } from './qdrant-loads.ts';
 import { MAX_POINTS_PER_REQUEST } from './qdrant-points.ts';
 import { QdrantReader } from './qdrant-reader.ts';
 import type { RetryPolicy } from './qdrant-retry.ts';
@@ -87,6 +90,7 @@ class QdrantStore implements VectorStore {
   readonly maxBatchSize = MAX_POINTS_PER_REQUEST;
   readonly #http: QdrantHttp;
   readonly #collections: QdrantCollections;
+  readonly #loads: QdrantLoads;
   readonly #writer: QdrantWriter;
   readonly #reader: QdrantReader;
 
@@ -95,6 +99,7 @@ class QdrantStore implements VectorStore {
     this.location = `qdrant ${http.shown}`;
     this.#http = http;
     this.#collections = new QdrantCollections(api);
+    this.#loads = new QdrantLoads(api, this.#collections);
     this.#writer = new QdrantWriter(api);
     this.#reader = new QdrantReader(api);
   }
@@ -104,17 +109,49 @@ class QdrantStore implements VectorStore {
     return found && { dimensions: found.dimensions, distance: found.distance };
   }
 
-  createCollection(collection: string, dimensions: number, options: CallOptions = {}): Promise<void> {
-    return this.#collections.create(collection, dimensions, options.signal);
+  listCollections(options: CallOptions = {}): Promise<string[]> {
+    return this.#collections.list(options.signal);
+  }
+
+  listAliases(options: CallOptions = {}): Promise<ReadonlyMap<string, string>> {
+    return this.#collections.aliases(options.signal);
+  }
+
+  /** Qdrant's API does not tell. */
+  collectionBytes(_collection: string, options: CallOptions = {}): Promise<null> {
+    return new Promise((resolve) => {
+      options.signal?.throwIfAborted();
+      resolve(null);
+    });
+  }
+
+  createCollection(
+    collection: string,
+    dimensions: number,
+    options: CallOptions & { like?: string } = {},
+  ): Promise<void> {
+    return this.#collections.create(collection, dimensions, options.like, options.signal);
   }
 
   deleteCollection(collection: string, options: CallOptions = {}): Promise<void> {
     return this.#collections.delete(collection, options.signal);
   }
 
-  /** Qdrant indexes by itself, in the background; all there is to do is to wake it where it waits for a write. */
-  finishLoad(collection: string, options: CallOptions = {}): Promise<void> {
-    return this.#collections.wake(collection, options.signal);
+  readLoadSettings(collection: string, options: CallOptions = {}): Promise<LoadSettings> {
+    return this.#loads.readSettings(collection, options.signal);
+  }
+
+  beginLoad(collection: string, options: CallOptions = {}): Promise<void> {
+    return this.#loads.begin(collection, options.signal);
+  }
+
+  endLoad(collection: string, settings: LoadSettings, options: CallOptions = {}): Promise<void> {
+    return this.#loads.end(collection, settings, options.signal);
+  }
+
+  /** Qdrant indexes by itself, in the background. */
+  finishLoad(collection: string, options: FinishLoadOptions = {}): Promise<void> {
+    return this.#loads.finish(collection, options.waits ?? false, options.signal);
   }
 
   async resolveAlias(alias: string, options: CallOptions = {}): Promise<string | null> {
@@ -139,6 +176,10 @@ class QdrantStore implements VectorStore {
 
   deleteChunks(collection: string, rows: readonly RowChunks[], options: CallOptions = {}): Promise<void> {
     return this.#writer.deleteChunks(collection, rows, options.signal);
+  }
+
+  deletePoints(collection: string, ids: readonly string[], options: CallOptions = {}): Promise<void> {
+    return this.#writer.deletePoints(collection, ids, options.signal);
   }
 
   retrieve(

@@ -3,6 +3,7 @@ import type { Payload, Point, RowChunks } from '../../ports/vector-store.ts';
 import { collectionMissing } from '../collection-errors.ts';
 import { splitBatches } from '../split-batches.ts';
 import { collectionPath, type QdrantApi } from './qdrant-api.ts';
+import { idsJson } from './qdrant-ids.ts';
 import {
   deletionBodies,
   MAX_POINTS_PER_REQUEST,
@@ -90,6 +91,21 @@ export class QdrantWriter {
       const answer = await this.#runOperations(collection, body, signal);
       if (!answer.ok && answer.status === 404) throw collectionMissing('Qdrant', collection);
       this.#api.confirmAll(answer, body.operations, `delete points from the collection ${collection}`);
+    }
+  }
+
+  async deletePoints(
+    collection: string,
+    ids: readonly string[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const action = `delete points from the collection ${collection}`;
+    const limits = { maxItems: MAX_POINTS_PER_REQUEST, maxBytes: Infinity };
+    for (const batch of splitBatches(ids, limits, () => 0)) {
+      const body = `{"points":${idsJson(batch)}}`;
+      const request = { method: 'POST', rest: '/points/delete?wait=true', body } as const;
+      const { status } = await this.#api.inCollection(collection, request, updateShape, action, signal);
+      this.#api.confirm(status, action);
     }
   }
 
