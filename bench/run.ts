@@ -1,6 +1,6 @@
 /**
  * Everything that bench/RESULTS.md says, in one run: `npm run bench`, and `npm run bench -- --save` to write the page.
- * One part of it: `npm run bench -- --only gateway` (or static, local, run, workers, chaos, snapshot). The snapshot is held
+ * One part of it: `npm run bench -- --only gateway` (or static, local, run, workers, chaos, snapshot, verify, reindex). The snapshot is held
  * for about half a minute; `--seconds 180` holds it for three.
  * Servers are those of the tests: TEST_DATABASE_URL, TEST_PGVECTOR_URL, TEST_QDRANT_URL; without one its lines are
  * left out, and it says so.
@@ -16,9 +16,11 @@ import { benchChaos } from './chaos.ts';
 import { measuredRun } from './measured-run.ts';
 import { benchGateway, startEndpoint } from './gateway.ts';
 import { benchLocal } from './local.ts';
+import { benchReindex } from './reindex.ts';
 import { benchSnapshot } from './snapshot.ts';
 import { benchWorkers } from './workers.ts';
 import { benchStaticKernel } from './static-kernel.ts';
+import { benchFaults, benchVerify } from './verify.ts';
 import { noPostgresServer } from '../test/helpers/postgres-server.ts';
 import { createWorkbench } from './workbench.ts';
 import type { Workbench } from './workbench.ts';
@@ -42,6 +44,8 @@ const SECTIONS: Record<string, () => Promise<void>> = {
   workers,
   chaos,
   snapshot,
+  verify,
+  reindex,
 };
 
 /** `--only <section>` prints that one alone; the page is saved as a whole. */
@@ -309,6 +313,77 @@ async function snapshot(): Promise<void> {
   say(
     `| ${result.rows} | ${Math.round(result.heldSeconds)} | ${round(result.without)} | ${round(result.held)} | ${result.ratio.toFixed(2)} |`,
   );
+}
+
+async function reindex(): Promise<void> {
+  const stores: [string, string | undefined, string | null | undefined][] = [
+    ['pgvector on Postgres', TEST_PGVECTOR_URL, null],
+    ['Qdrant', TEST_DATABASE_URL, TEST_QDRANT_URL],
+  ];
+  say(`\n## reindex, under 100 queries a second and writes\n`);
+  say(
+    `| store | rows | changed | deleted | queries | failed | mixed | revived | took, s | bought where 1 % changed | time of that to a whole one | rollback, s |\n|---|---|---|---|---|---|---|---|---|---|---|---|`,
+  );
+  for (const [name, serverUrl, qdrantUrl] of stores) {
+    if (serverUrl === undefined || qdrantUrl === undefined) {
+      console.log(`left out: reindex on ${name}, because its server was not named`);
+      continue;
+    }
+    const result = await benchReindex(serverUrl, qdrantUrl, (collection) =>
+      qdrantUrl === null ? Promise.resolve() : dropCollections({ collection }, qdrantUrl),
+    );
+    const {
+      rows,
+      changed,
+      deleted,
+      queries,
+      failed,
+      mixed,
+      revived,
+      wholeMs,
+      bought,
+      partRatio,
+      rollbackMs,
+    } = result;
+    say(
+      `| ${name} | ${rows} | ${changed} | ${deleted} | ${queries} | ${failed} | ${mixed} | ${revived} | ${(wholeMs / 1000).toFixed(1)} | ${bought} | ${partRatio.toFixed(2)} | ${(rollbackMs / 1000).toFixed(2)} |`,
+    );
+  }
+}
+
+async function verify(): Promise<void> {
+  const stores: [string, string | undefined, string | null | undefined][] = [
+    ['pgvector on Postgres', TEST_PGVECTOR_URL, null],
+    ['Qdrant', TEST_DATABASE_URL, TEST_QDRANT_URL],
+  ];
+  const drop = (collection: string) =>
+    TEST_QDRANT_URL ? dropCollections({ collection }, TEST_QDRANT_URL) : Promise.resolve();
+  say(`\n## verify, against a bare scroll of the same points with their payload\n`);
+  say(
+    `| store | points | scroll, points/s | verify, points/s | ratio | --fast, points/s | ratio | peak MB |\n|---|---|---|---|---|---|---|---|`,
+  );
+  const faults: string[] = [];
+  for (const [name, serverUrl, qdrantUrl] of stores) {
+    if (!serverUrl || qdrantUrl === undefined) {
+      console.log(`left out: verify on ${name}, because its servers are not named`);
+      continue;
+    }
+    for (const result of await benchVerify(serverUrl, qdrantUrl, drop)) {
+      const { points, bareScroll, verify: rate, ratio, fast, fastRatio, peakMegabytes } = result;
+      say(
+        `| ${name} | ${points} | ${round(bareScroll)} | ${round(rate)} | ${ratio.toFixed(2)} | ${round(fast)} | ${fastRatio.toFixed(2)} | ${Math.round(peakMegabytes)} |`,
+      );
+    }
+    const { byKind, wrong, afterRepair } = await benchFaults(serverUrl, qdrantUrl, drop);
+    for (const { kind, injected, found } of byKind)
+      faults.push(`| ${name} | ${kind} | ${injected} | ${found} |`);
+    const invented = wrong.filter((mistake) => mistake.startsWith('invented')).length;
+    faults.push(`| ${name} | invented by verify | 0 | ${invented} |`);
+    faults.push(`| ${name} | left after --fix | 0 | ${afterRepair} |`);
+  }
+  say(`\n## Faults in 50,000 rows\n`);
+  say(`| store | fault | made | found |\n|---|---|---|---|`);
+  for (const line of faults) say(line);
 }
 
 async function dropCollections(bench: Pick<Workbench, 'collection'>, qdrantUrl: string): Promise<void> {

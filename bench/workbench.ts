@@ -46,7 +46,7 @@ export async function createWorkbench(
       url === null
         ? { kind: 'pglite', folder: join(folder, '.vecpipe', 'pgdata'), origin: 'default' }
         : { kind: 'postgres', url, origin: 'environment' },
-      { maxConnections: 1 },
+      { maxConnections: 4 },
     );
   const withDatabase: Workbench['withDatabase'] = async (work) => {
     await using database = await open();

@@ -57,11 +57,17 @@ table generations
   dimensions integer not null
   status text not null
   created_at timestamp with time zone not null default now()
+  run_id uuid
+  held_until timestamp with time zone
+  load_settings jsonb
+  retired_at timestamp with time zone
+  keep_until timestamp with time zone
   constraint generations_dimensions_check CHECK ((dimensions > 0))
   constraint generations_generation_check CHECK ((generation > 0))
   constraint generations_pkey PRIMARY KEY (id)
-  constraint generations_status_check CHECK ((status = ANY (ARRAY['building'::text, 'live'::text, 'retired'::text])))
+  constraint generations_status_check CHECK ((status = ANY (ARRAY['building'::text, 'live'::text, 'retired'::text, 'dropped'::text])))
   constraint generations_store_collection_generation_key UNIQUE (store, collection, generation)
+  CREATE UNIQUE INDEX generations_building ON vecpipe.generations USING btree (store, collection) WHERE (status = 'building'::text)
   CREATE UNIQUE INDEX generations_live ON vecpipe.generations USING btree (store, collection) WHERE (status = 'live'::text)
 
 table kept_vectors
@@ -122,9 +128,10 @@ table queue
   error text
   failed_generation bigint
   failures integer not null default 0
+  building bigint not null default 0
   constraint queue_operation_check CHECK ((operation = ANY (ARRAY['upsert'::text, 'delete'::text])))
-  constraint queue_pkey PRIMARY KEY (tenant, entity, key)
-  CREATE INDEX queue_claim ON vecpipe.queue USING btree (tenant, entity, available_at, key)
+  constraint queue_pkey PRIMARY KEY (tenant, entity, building, key)
+  CREATE INDEX queue_claim ON vecpipe.queue USING btree (tenant, entity, building, available_at, key)
   CREATE TRIGGER queue_notify_insert AFTER INSERT ON vecpipe.queue FOR EACH STATEMENT EXECUTE FUNCTION vecpipe.notify_queued()
   CREATE TRIGGER queue_notify_update AFTER UPDATE OF version, available_at ON vecpipe.queue FOR EACH STATEMENT EXECUTE FUNCTION vecpipe.notify_queued()
 
@@ -138,6 +145,14 @@ table receipts
   due_micros bigint not null default 0
   constraint receipts_pkey PRIMARY KEY (tenant, vector_space, text_hash, lease_token)
   CREATE INDEX receipts_lease ON vecpipe.receipts USING btree (lease_token)
+
+table row_triggers
+  entity text not null
+  relation text not null
+  definition_hash text not null
+  installed_at timestamp with time zone not null default now()
+  epoch bigint not null
+  constraint row_triggers_pkey PRIMARY KEY (entity)
 
 table runs
   id uuid not null
@@ -168,6 +183,16 @@ table statuses
   description text
   attributes jsonb not null default '{}'::jsonb
   constraint statuses_pkey PRIMARY KEY (tenant, id)
+
+table trigger_baselines
+  generation_id bigint not null
+  tenant text not null
+  entity text not null
+  epoch bigint not null
+  relation_file bigint not null
+  constraint trigger_baselines_entity_fkey FOREIGN KEY (entity) REFERENCES vecpipe.row_triggers(entity) ON DELETE CASCADE
+  constraint trigger_baselines_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES vecpipe.generations(id) ON DELETE CASCADE
+  constraint trigger_baselines_pkey PRIMARY KEY (generation_id, tenant, entity)
 
 table vector_state
   generation_id bigint not null

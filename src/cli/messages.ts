@@ -32,5 +32,6 @@ function syncedMessage(event: Extract<RunEvent, { type: 'synced' }>): string {
   const parts = [`Inserted ${event.inserted} ${event.entity}`];
   if (event.updated > 0) parts.push(`updated ${event.updated}`);
   if (event.unchanged > 0) parts.push(`unchanged ${event.unchanged}`);
+  if (event.deleted > 0) parts.push(`deleted ${event.deleted}`);
   return parts.join(', ');
 }

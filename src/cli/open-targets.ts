@@ -5,6 +5,7 @@ import type { Entity } from '../entities/entity.ts';
 import { VecpipeError } from '../errors/vecpipe-error.ts';
 import { noCounts } from '../pipeline/counts.ts';
 import { fingerprintSettings } from '../pipeline/fingerprint.ts';
+import type { FingerprintSettings } from '../pipeline/fingerprint.ts';
 import { ensureGeneration } from '../pipeline/generation.ts';
 import { receiptsFor } from '../pipeline/receipts-for.ts';
 import { noTally } from '../pipeline/target.ts';
@@ -16,6 +17,7 @@ import type { VectorStore } from '../ports/vector-store.ts';
 import type { ProviderRoute } from '../providers/router/provider-route.ts';
 import { openRowSource } from '../sources/rows/open-row-source.ts';
 import type { EntityReport } from './run-command.ts';
+import { findRoute, findServed, providerGone, reindexCommand } from './served-settings.ts';
 import type { Session } from './session.ts';
 
 /** A tenant's entity that cannot be worked on, and why. */
@@ -57,7 +59,7 @@ export async function openTargets(
   return opened;
 }
 
-interface TargetOptions extends CallOptions {
+export interface TargetOptions extends CallOptions {
   report: Report;
   /** The run may spend so many credits and no more, also of tenants without an account. */
   hasCreditLimit: boolean;
@@ -72,24 +74,56 @@ async function openTarget(
   options: TargetOptions,
 ): Promise<Target> {
   const { database } = session;
+  const collection = collectionName(entity, tenant);
   // Before the collection is made, so that a wrong config leaves nothing behind.
+  const wanted = await openUnplaced(session, entity, tenant, embedders, options);
+  const served = await findServed(database, store, collection, wanted.settings, options);
+  if (served === null) {
+    const generation = await ensureGeneration(database, store, collection, wanted.settings, {
+      ...options,
+      command: reindexCommand(tenant, entity.name),
+    });
+    return { ...wanted, generation };
+  }
+  // While the next generation is being built, the live one is kept true with what it was built with.
+  const route = await findRoute(session, tenant, entity.name, served);
+  const asBuilt = { ...entity, text: served.template };
+  const placed = await openUnplaced(session, asBuilt, tenant, embedders, {
+    ...options,
+    built: { settings: served, route: route ?? (await session.route(tenant, entity.name)) },
+  });
+  const generation = await ensureGeneration(database, store, collection, served, options);
+  return { ...placed, generation, withheld: route === null ? providerGone(collection, served) : undefined };
+}
+
+/** Everything of a target but the generation that it writes to. */
+export type UnplacedTarget = Omit<Target, 'generation'>;
+
+/** With what the collection was built, where that is not what the config says now. */
+interface BuiltWith {
+  settings: FingerprintSettings;
+  route: ProviderRoute;
+}
+
+/** @param embedders those of the tenant that are open already; a new one is added */
+export async function openUnplaced(
+  session: Session,
+  entity: Entity,
+  tenant: string,
+  embedders: TextEmbedder[],
+  { built, ...options }: TargetOptions & { built?: BuiltWith },
+): Promise<UnplacedTarget> {
+  const { database } = session;
   const source = await openRowSource(database, entity, tenant, options);
-  const route = await session.route(tenant, entity.name);
-  const settings = fingerprintSettings(entity, route);
+  const route = built?.route ?? (await session.route(tenant, entity.name));
+  const settings = built?.settings ?? fingerprintSettings(entity, route);
   // Of one tenant: what one tenant's text costs is never paid by another's.
   const embedder = embedders.find((each) => each.provider === route) ?? new TextEmbedder(route);
   if (!embedders.includes(embedder)) embedders.push(embedder);
-  const generation = await ensureGeneration(
-    database,
-    store,
-    collectionName(entity, tenant),
-    settings,
-    options,
-  );
   const credits = await openCredits(session, tenant, route, options);
   const receipts = receiptsFor(database, tenant, route, settings, credits !== null);
   const run = { counts: noCounts(), tally: noTally() };
-  return { tenant, entity: entity.name, source, embedder, receipts, credits, settings, generation, ...run };
+  return { tenant, entity: entity.name, source, embedder, receipts, credits, settings, ...run };
 }
 
 /** @returns null where nothing is charged and nothing limited */

@@ -66,6 +66,16 @@ export function duration(text: string): number {
   return durationMs;
 }
 
+const DAY_MS = 24 * UNIT_MS.h;
+
+/** For `--keep 2d` and its like, as whole milliseconds: nothing waits for it, so days are allowed. */
+export function keepDuration(text: string): number {
+  const [, days] = /^(\d+(?:\.\d+)?)d$/.exec(text) ?? [];
+  if (days === undefined) return duration(text);
+  if (Number(days) > 3650) throw new InvalidArgumentError('It must be at most 3650d.');
+  return Math.round(Number(days) * DAY_MS);
+}
+
 /** For options that may be given several times. */
 export function collect(text: string, earlier: string[] | undefined): string[] {
   return [...(earlier ?? []), text];

@@ -1,15 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { declareAdopt } from './commands/adopt.ts';
 import { declareCompare } from './commands/compare.ts';
 import { declareCredits } from './commands/credits.ts';
 import { declareDemo } from './commands/demo.ts';
 import { declareDoctor } from './commands/doctor.ts';
 import { declareExplain } from './commands/explain.ts';
 import { declareInit } from './commands/init.ts';
+import { declareReindex } from './commands/reindex.ts';
 import { declareSearch } from './commands/search.ts';
 import { declareStatus } from './commands/status.ts';
 import { declareSync } from './commands/sync.ts';
 import { declareVectorize } from './commands/vectorize.ts';
+import { declareVerify } from './commands/verify.ts';
 import { declareWorker } from './commands/worker.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import type { Io } from './io.ts';
@@ -27,6 +30,9 @@ const DECLARATIONS: readonly Declare[] = [
   declareInit,
   declareSync,
   declareVectorize,
+  declareReindex,
+  declareVerify,
+  declareAdopt,
   declareSearch,
   declareStatus,
   declareDoctor,

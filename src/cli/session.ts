@@ -31,6 +31,8 @@ export interface Session {
   store(): Promise<VectorStore>;
   /** How the tenant's entity is embedded, opened at the first call; equal routes are the same. */
   route(tenant: string, entity: string): Promise<ProviderRoute>;
+  /** A provider of the config by its name, without a fallback, opened at the first call. */
+  provider(name: string): Promise<ProviderRoute>;
 }
 
 export interface SessionOptions {
@@ -86,6 +88,7 @@ export async function openSession(
     tenants,
     entities,
     route,
+    provider: (name) => router.route({ provider: name, fallback: null }, { signal }),
     store() {
       store ??= own(scope, 'the vector store', openWaitingStore(config.store, database, { signal, wait }));
       return store;

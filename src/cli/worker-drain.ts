@@ -22,7 +22,7 @@ export function workerDrain(
   config: Config,
   { workers, batchSize, batches }: { workers: number; batchSize: number; batches: number },
 ): DrainTargets {
-  const { maxOutage, grace, maxCredits } = options;
+  const { maxOutage, grace, maxCredits, yes } = options;
   return drainWithWorkers({
     workers,
     start: io.startWorker,
@@ -34,6 +34,7 @@ export function workerDrain(
         batchSize,
         batches,
         hasCreditLimit: maxCredits !== undefined,
+        ...(yes !== undefined && { yes }),
         ...(grace !== undefined && { grace }),
         ...(maxOutage !== undefined && { maxOutage }),
       },

@@ -50,10 +50,12 @@ function sourceOf(text: string): RowSource {
     description: 'table projects',
     from: 'projects as s',
     tenantCondition: 'true',
+    presentSql: 'true',
     keySql: 's.id',
     hashSql: '',
     rowSql: '',
     keyColumns: [{ sql: 's.id', type: 'text' }],
+    columnTypes: new Map(),
     decimalColumns: [],
   };
 }

@@ -263,6 +263,7 @@ describe('entities', () => {
     table: '"My Docs"'
     key: [space, id]
     tenant: tenant_id
+    deleted: gone_at
     label: title
     text: "{{ title }}"
     payload: [title, url]
@@ -274,6 +275,7 @@ describe('entities', () => {
       relation: { kind: 'table', schema: null, name: 'My Docs' },
       keyColumns: ['space', 'id'],
       tenantColumn: 'tenant_id',
+      deletedColumn: 'gone_at',
       labelColumn: 'title',
       text: '{{ title }}',
       payload: ['title', 'url'],
@@ -431,6 +433,7 @@ entities:
     ['table: a, key: [a, b, a]', 'key: names the column "a" twice'],
     ['table: a, key: 5', 'key: expected a column name or a list of column names'],
     ['table: a, key: [a, 5]', 'key.1: expected text, got number 5'],
+    ['table: a, deleted: [a]', 'deleted: expected text, got a list'],
     ['table: a, payload: [id, vecpipe]', 'payload: the field vecpipe is taken'],
     [
       'table: a, chunk: { maxTokens: 8, overlap: 8 }',

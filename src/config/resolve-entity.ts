@@ -57,6 +57,7 @@ export function resolveEntity(source: EntitySource, problems: Problem[]): Entity
     relation,
     keyColumns: raw.key === undefined ? [DEFAULT_KEY] : listOf(raw.key),
     tenantColumn: raw.tenant ?? null,
+    ...(raw.deleted !== undefined && { deletedColumn: raw.deleted }),
     record: null,
   };
 }
@@ -125,6 +126,12 @@ function checkReadyMadeColumns(raw: RawEntity, readyMade: Entity, report: Report
     report(
       'tenant',
       `the ready-made table has the tenant column ${readyMade.tenantColumn}; give a table or query of your own to choose another`,
+    );
+  }
+  if (raw.deleted !== undefined) {
+    report(
+      'deleted',
+      'the ready-made table has no such column; a record with `"deleted": true` deletes its row, and a table or query of your own may name a column',
     );
   }
 }

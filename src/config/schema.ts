@@ -96,6 +96,11 @@ const entity = z
       .describe(
         'Column with the tenant of a row. Left out: every row belongs to the one tenant of the config.',
       ),
+    deleted: column
+      .optional()
+      .describe(
+        'Column that is set where a row counts as deleted: true, a number other than 0, or any value of another type, such as a time. Left out: a row is deleted when it is gone.',
+      ),
     label: column.optional().describe('Column with what a person calls a row. Left out: the key.'),
     text: z
       .string()

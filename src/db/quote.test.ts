@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { quoteIdentifier, quoteQualified } from './quote.ts';
+import { quoteIdentifier, quoteLiteral, quoteQualified } from './quote.ts';
 
 test.each([
   ['name', '"name"'],
@@ -18,4 +18,17 @@ test.each(['', 'a\0b'])('%j is refused', (name) => {
 test('schema and name are quoted one by one', () => {
   expect(quoteQualified('my.schema', 'table')).toBe('"my.schema"."table"');
   expect(quoteQualified(null, 'table')).toBe('"table"');
+});
+
+test.each([
+  ['text', "'text'"],
+  ["it's", "'it''s'"],
+  ["\\'; drop table x; --", " E'\\\\''; drop table x; --'"],
+  ['', "''"],
+])('the text %j is quoted as %s', (text, quoted) => {
+  expect(quoteLiteral(text)).toBe(quoted);
+});
+
+test('a text with a NUL character is refused', () => {
+  expect(() => quoteLiteral('a\0b')).toThrow(RangeError);
 });

@@ -12,6 +12,7 @@ import { examineStore } from './examine-store.ts';
 import { checkNodeVersion } from './node-version.ts';
 import type { OpenProvider } from './provider-probe.ts';
 import { checkRowSource } from './row-source.ts';
+import { checkRowTriggers, mayHaveTriggers } from './row-triggers.ts';
 
 /** One tenant's entity that the flags select. */
 export interface DoctorTarget {
@@ -45,6 +46,13 @@ export async function examine(checks: CheckList, examination: Examination): Prom
     scope,
   });
   for (const target of targets) await examineRows(checks, database, target);
+  const examined = new Set<Entity>();
+  for (const target of targets) {
+    // They are the same for all tenants.
+    if (examined.has(target.entity) || !mayHaveTriggers(target.entity)) continue;
+    examined.add(target.entity);
+    await examineTriggers(checks, database, target);
+  }
   const probes = await examineProviders(checks, { config, routes: targets, workingDirectory, open, report });
   await examineStore(checks, {
     config: config.store,
@@ -74,4 +82,16 @@ async function examineRows(
       return checkRowSource(database, entity, tenant, { signal });
     },
   );
+}
+
+async function examineTriggers(
+  checks: CheckList,
+  { database, tablesBlockedBy }: ExaminedDatabase,
+  { tenant, entity }: DoctorTarget,
+): Promise<void> {
+  const name = { id: 'row_triggers', subject: `triggers of ${entity.name}`, blockedBy: tablesBlockedBy };
+  await checks.run(name, (signal) => {
+    if (database === null) throw new Error('the database is not open');
+    return checkRowTriggers(database, entity, tenant, { signal });
+  });
 }

@@ -18,6 +18,8 @@ export interface Entity {
   keyColumns: readonly string[];
   /** Null when every row belongs to the one tenant of the config. */
   tenantColumn: string | null;
+  /** A row in which it is set counts as gone (see `deletedSql`); left out: every row is there. */
+  deletedColumn?: string;
   /** Null when the key is the label. */
   labelColumn: string | null;
   /** Liquid template of the rendered text. */

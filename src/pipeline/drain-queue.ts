@@ -11,11 +11,15 @@ import { releaseBatch } from '../queue/release-batch.ts';
 import { releaseRun } from '../queue/release-run.ts';
 import { renewLease } from '../queue/renew-lease.ts';
 import { requeueRows } from '../queue/requeue-rows.ts';
+import { workOf } from '../queue/work.ts';
 import type { Batch, QueuePlace } from '../queue/work.ts';
+import { heldDeletes } from '../triggers/delete-guard.ts';
 import { errorMessage } from '../util/error-message.ts';
 import { LeaseLostError } from './held-lease.ts';
 import { processBatch } from './process-batch.ts';
 import type { BatchContext, WriteMark } from './process-batch.ts';
+import { refuseReplaced } from './replaced.ts';
+import { isBuilding } from './target.ts';
 import type { Target } from './target.ts';
 
 export interface DrainOptions {
@@ -35,6 +39,8 @@ export interface DrainOptions {
   waitsSilently?: boolean;
   /** False ends the drain when all that is left is leased by others, for whoever comes back anyhow. */
   waitsForOthers?: boolean;
+  /** Do deletes that triggers have queued even when they are more than the guard lets pass; left out: false. */
+  deleteAll?: boolean;
 }
 
 /** Works on the targets' queues, see {@link drainQueue}. */
@@ -46,6 +52,8 @@ export type DrainTargets = (
 
 /** How often the queue is looked at again while another worker holds the rest of it. */
 const POLL_MS = 250;
+/** How often the guard looks at the deletes that triggers queue while others are worked on. */
+const GUARD_MS = 10_000;
 /** How often reservations that nobody holds any more are looked for while credits are waited for. */
 const SWEEP_MS = 5_000;
 
@@ -86,8 +94,13 @@ class Drain {
   /** Targets that may have something to claim, the next in turn first. */
   #active: Target[] = [];
   readonly #broken = new Map<Target, VecpipeError>();
-  /** Targets whose tenant's credits are used up: deleting costs nothing, and what is gone must not be found. */
-  readonly #outOfCredits = new Map<Target, VecpipeError>();
+  /**
+   * Targets for which nothing else can be done, and why: their tenant's credits are used up, or their provider is not
+   * in the config any more. Deleting costs nothing, and what is gone must not be found.
+   */
+  readonly #onlyDeletes = new Map<Target, VecpipeError>();
+  /** What the guard has said of the deletes that triggers have queued, and until when it stands. */
+  readonly #guards = new Map<Target, { held: number; until: number }>();
   /** Where the last claim ended. */
   readonly #places = new Map<Target, QueuePlace>();
   /** Targets whose tenant's credits are all reserved by batches under way, and when they are tried again. */
@@ -112,6 +125,7 @@ class Drain {
     const heartbeat = setInterval(() => this.#beat(), leaseMs / 3);
     try {
       this.#active = [...targets];
+      for (const target of targets) if (target.withheld) this.#onlyDeletes.set(target, target.withheld);
       await this.#countTotal(targets);
       await new TableStatistics(this.#context.database, 'queue').grewBy(this.#total);
       if (this.#total > 0) await this.#loop(targets);
@@ -164,10 +178,23 @@ class Drain {
       this.#busyUntil.delete(target);
       const left = limit === null ? batchSize : Math.min(batchSize, limit - this.#claimed);
       if (left <= 0) break;
-      const { tenant, entity } = target;
-      const shortage = this.#outOfCredits.get(target);
-      const onlyDeletes = shortage !== undefined;
-      const batch = await this.#claim(target, { tenant, entity, runId, leaseMs, limit: left, onlyDeletes });
+      const shortage = this.#onlyDeletes.get(target);
+      const holdsDeletes = (await this.#heldDeletes(target)) > 0;
+      if (holdsDeletes && shortage) {
+        this.#broken.set(target, shortage);
+        continue;
+      }
+      const batch = await this.#claim(target, {
+        tenant: target.tenant,
+        entity: target.entity,
+        ...workOf(target),
+        // Nobody else replaces a generation that is still being built.
+        generationId: isBuilding(target) ? undefined : target.generation.id,
+        runId,
+        leaseMs,
+        limit: left,
+        only: holdsDeletes ? 'upsert' : shortage === undefined ? undefined : 'delete',
+      });
       if (batch === null && shortage) this.#broken.set(target, shortage);
       if (batch === null) continue;
       this.#active.push(target);
@@ -178,6 +205,21 @@ class Drain {
     }
     passOn();
     return false;
+  }
+
+  /** @returns how many queued deletes are not to be done unless somebody asks for it; 0 where the guard lets them pass */
+  async #heldDeletes(target: Target): Promise<number> {
+    if (this.#options.deleteAll === true || isBuilding(target)) return 0;
+    const known = this.#guards.get(target);
+    if (known && performance.now() < known.until) return known.held;
+    const { guarded, queued } = await heldDeletes(
+      this.#context.database,
+      target.source,
+      target.generation.id,
+    );
+    const held = guarded ? queued : 0;
+    this.#guards.set(target, { held, until: performance.now() + GUARD_MS });
+    return held;
   }
 
   /** From where the last claim ended, and once more from the beginning when there is nothing behind that. */
@@ -252,7 +294,8 @@ class Drain {
     try {
       const lost = await releaseBatch(database, batch, { written: mark.written, reason });
       // What was written for them may have come after the newer points of whoever took them over.
-      if (mark.written && lost.length > 0) await requeueRows(database, batch.tenant, batch.entity, lost);
+      if (mark.written && lost.length > 0)
+        await requeueRows(database, batch.tenant, batch.entity, lost, workOf(batch));
     } catch (error) {
       this.#warn(`a lease could not be given back and will run out by itself: ${errorMessage(error)}`);
     }
@@ -261,7 +304,7 @@ class Drain {
   /** A known error concerns its target; anything else concerns the program. */
   #fail(error: unknown, target: Target): void {
     if (!(error instanceof VecpipeError)) this.#bug ??= { error };
-    else if (error.family === 'credits') this.#outOfCredits.set(target, error);
+    else if (error.family === 'credits') this.#onlyDeletes.set(target, error);
     else if (!this.#broken.has(target)) this.#broken.set(target, error);
   }
 
@@ -283,10 +326,12 @@ class Drain {
     let leased = 0;
     let leaseEndsInMs = 0;
     for (const target of open) {
-      const backlog = await readBacklog(this.#context.database, target.tenant, target.entity);
+      if (await this.#isReplaced(target)) continue;
+      const backlog = await readBacklog(this.#context.database, target.tenant, target.entity, workOf(target));
       const others = backlog.leased > 0 ? backlog.leased - (await this.#freeOwnLeases(target)) : 0;
       leased += others;
-      const mayBeDone = backlog.pending - backlog.failed - (waitsForOthers ? 0 : others);
+      const held = await this.#heldDeletes(target);
+      const mayBeDone = backlog.pending - backlog.failed - held - (waitsForOthers ? 0 : others);
       if (mayBeDone > 0 && !this.#active.includes(target)) this.#active.push(target);
       if (target.credits !== null) await this.#sweepReservations(target);
       leaseEndsInMs = Math.max(leaseEndsInMs, backlog.leaseEndsInMs ?? 0);
@@ -302,6 +347,18 @@ class Drain {
     return pause(POLL_MS, stop);
   }
 
+  /** A reindex may have made another generation live; what is queued is then for that one. */
+  async #isReplaced(target: Target): Promise<boolean> {
+    if (isBuilding(target)) return false;
+    try {
+      await refuseReplaced(this.#context.database, target.generation);
+      return false;
+    } catch (error) {
+      this.#fail(error, target);
+      return true;
+    }
+  }
+
   /** Credits may be held by a process that is gone. */
   async #sweepReservations({ tenant }: Target): Promise<void> {
     if (performance.now() < this.#nextSweepAt) return;
@@ -310,8 +367,9 @@ class Drain {
   }
 
   /** With nothing under way, what this run still holds was claimed by a statement whose answer was lost. */
-  #freeOwnLeases({ tenant, entity }: Target): Promise<number> {
-    return releaseRun(this.#context.database, tenant, entity, this.#options.runId);
+  #freeOwnLeases(target: Target): Promise<number> {
+    const { tenant, entity } = target;
+    return releaseRun(this.#context.database, tenant, entity, this.#options.runId, workOf(target));
   }
 
   /** Where renewing takes longer than a beat, the next one is left out. */
@@ -337,7 +395,8 @@ class Drain {
 
   async #countTotal(targets: readonly Target[]): Promise<void> {
     for (const target of targets) {
-      const { pending, failed } = await readBacklog(this.#context.database, target.tenant, target.entity);
+      const { tenant, entity } = target;
+      const { pending, failed } = await readBacklog(this.#context.database, tenant, entity, workOf(target));
       this.#total += pending - failed;
     }
     if (this.#options.limit !== null) this.#total = Math.min(this.#total, this.#options.limit);

@@ -126,7 +126,7 @@ async function readQueueRow(
     `select operation, version, attempts, coalesce(lease_until >= now(), false) as leased,
       ${HAS_FAILED} as failed,
       case when ${HAS_FAILED} and available_at < 'infinity' then available_at end as "nextTryAt", error_code as code, error
-    from vecpipe.queue q where tenant = $1 and entity = $2 and key = $3`,
+    from vecpipe.queue q where tenant = $1 and entity = $2 and building = 0 and key = $3`,
     [tenant, entity, key],
     options,
   );

@@ -37,9 +37,22 @@ export function vectorSpace({ provider, model, dimensions, variant }: Fingerprin
 }
 
 /** The names of the settings that differ, for a message. */
-export function changedSettings(before: FingerprintSettings, now: FingerprintSettings): string[] {
+export function changedSettings(
+  before: FingerprintSettings,
+  now: FingerprintSettings,
+): (keyof FingerprintSettings)[] {
   const names = ['provider', 'model', 'dimensions', 'variant', 'template', 'chunking'] as const;
   return names.filter((name) => jsonHash(before[name] ?? null) !== jsonHash(now[name] ?? null));
+}
+
+/** How the settings differ, for a message: the model and the width with both values, the longer ones by name. */
+export function describeChanges(before: FingerprintSettings, now: FingerprintSettings): string {
+  const parts = changedSettings(before, now).map((name) => {
+    if (name === 'dimensions') return `width (${before.dimensions}, now ${now.dimensions})`;
+    if (name === 'provider' || name === 'model') return `${name} (${before[name]}, now ${now[name]})`;
+    return name;
+  });
+  return parts.join(', ') || 'setting';
 }
 
 /** What the entity asks for, bounded by what the model takes; null when every text is one chunk. */

@@ -4,7 +4,7 @@ import type { CallOptions, Database, Queryable } from '../ports/database.ts';
 import type { EmbeddingProvider } from '../ports/embedding-provider.ts';
 import type { Report } from '../ports/run-events.ts';
 import type { VectorStore } from '../ports/vector-store.ts';
-import { changedSettings, fingerprintOf } from './fingerprint.ts';
+import { describeChanges, fingerprintOf } from './fingerprint.ts';
 import type { FingerprintSettings } from './fingerprint.ts';
 
 /** A physical collection behind an alias. */
@@ -30,7 +30,7 @@ interface GenerationRow {
   id: number;
   number: number;
   fingerprint: string;
-  settings: FingerprintSettings;
+  settings: FingerprintSettings & { adoptedFrom?: string };
   dimensions: number;
   status: 'building' | 'live' | 'retired';
   /** The database's clock when this was read. */
@@ -51,11 +51,11 @@ export async function findGeneration(
   store: VectorStore,
   collection: string,
   settings: FingerprintSettings,
-  options: CallOptions = {},
+  { command, ...options }: CallOptions & { command?: string } = {},
 ): Promise<Generation | null> {
   const row = await readGeneration(database, store.location, collection, options);
   if (row === null || row.status !== 'live') return null;
-  refuseMixing(row, collection, settings);
+  refuseMixing(row, collection, settings, command);
   return toGeneration(row, collection);
 }
 
@@ -102,12 +102,13 @@ export async function ensureGeneration(
   store: VectorStore,
   collection: string,
   settings: FingerprintSettings,
-  options: CallOptions & { report: Report },
+  options: CallOptions & { report: Report; command?: string },
 ): Promise<OpenGeneration> {
   const row =
     (await readGeneration(database, store.location, collection, options)) ??
     (await beginGeneration(database, store, collection, settings, options));
-  refuseMixing(row, collection, settings);
+  refuseUnadopted(row, collection);
+  refuseMixing(row, collection, settings, options.command);
   const generation = toGeneration(row, collection);
 
   const info = await store.describeCollection(generation.physical, options);
@@ -184,7 +185,7 @@ async function beginGeneration(
     throw usageError(
       'collection_foreign',
       `the store already has a collection ${occupied} that this database has no record of`,
-      `use the database that built it, delete it from the store, or give the entity another \`collection:\``,
+      'use the database that built it, take it over with `vecpipe adopt`, delete it from the store, or give the entity another `collection:`',
     );
   }
   await database.query(
@@ -199,13 +200,27 @@ async function beginGeneration(
   return row;
 }
 
-function refuseMixing(row: GenerationRow, collection: string, settings: FingerprintSettings): void {
+function refuseMixing(
+  row: GenerationRow,
+  collection: string,
+  settings: FingerprintSettings,
+  command = 'vecpipe reindex',
+): void {
   if (row.fingerprint === fingerprintOf(settings)) return;
-  const changed = changedSettings(row.settings, settings).join(', ') || 'settings';
   throw usageError(
     'fingerprint_changed',
-    `collection ${collection} was built with another ${changed}, and vectors of two kinds are never mixed`,
-    'put the old setting back, or give the entity another `collection:` so that a new one is built beside it',
+    `collection ${collection} was built with another ${describeChanges(row.settings, settings)}, and vectors of two kinds are never mixed`,
+    `rebuild it with \`${command}\`, or put the old setting back`,
+  );
+}
+
+/** Its vectors would be bought although they are there to be copied. */
+function refuseUnadopted({ status, settings: { adoptedFrom } }: GenerationRow, collection: string): void {
+  if (status !== 'building' || adoptedFrom === undefined) return;
+  throw usageError(
+    'adoption_unfinished',
+    `the adoption of ${adoptedFrom} as collection ${collection} has not ended`,
+    'run the same `vecpipe adopt` command again',
   );
 }
 

@@ -9,7 +9,7 @@ export async function hasOtherCollection(
   const { rows } = await database.query<{ found: boolean }>(
     `select exists (
       select from vecpipe.generations g
-      where g.id <> $3 and exists (
+      where g.id <> $3 and g.status = 'live' and exists (
         select from vecpipe.vector_state where generation_id = g.id and tenant = $1 and entity = $2
       )
     ) as found`,

@@ -17,6 +17,7 @@ function batch(): Batch {
   return {
     tenant: '1',
     entity: 'items',
+    building: 0,
     leaseToken: '',
     runId: '',
     rows: [],

@@ -7,6 +7,8 @@ import type { Difference } from '../sources/rows/difference.ts';
 import { loadRows } from '../sources/rows/load-rows.ts';
 import type { RowSource } from '../sources/rows/row-source.ts';
 import { chunksOf } from './chunks-of.ts';
+import { isSame } from './copy-vectors.ts';
+import type { CopySource } from './copy-vectors.ts';
 import { effectiveChunking } from './fingerprint.ts';
 import { prepareRow } from './prepare-row.ts';
 
@@ -16,6 +18,8 @@ export interface Plan extends Difference {
   queued: number;
   /** Rows whose text would be sent to the provider, equal texts counted each time. */
   embed: number;
+  /** Rows whose vectors another generation holds already. */
+  copied: number;
   payloadOnly: number;
   empty: number;
   /** Rows that would fail: a value does not fit the template, a key stands for several rows. */
@@ -38,6 +42,8 @@ export interface PlanOptions extends CallOptions {
   retryFailed: boolean;
   /** Rows to look at, at the most; null for all. */
   limit: number | null;
+  /** Another generation whose vectors are taken for equal texts. */
+  copySource?: CopySource | undefined;
 }
 
 /** What a plan has to know of a provider beyond its port. */
@@ -80,6 +86,7 @@ export async function planRows(
       guarded,
       queued,
       embed: 0,
+      copied: 0,
       payloadOnly: 0,
       empty: 0,
       fail: 0,
@@ -92,7 +99,7 @@ export async function planRows(
     let seen = 0;
     for await (const rows of pages(tx, options)) {
       const left = options.limit === null ? rows : rows.slice(0, options.limit - seen);
-      chunks += await countPage(tx, source, recordedIn, provider, left, plan);
+      chunks += await countPage(tx, source, recordedIn, provider, left, plan, options.copySource);
       seen += left.length;
       if (left.length < rows.length) break;
     }
@@ -136,7 +143,7 @@ async function addQueued(
   if (queuedOnly) await tx.query('delete from vecpipe_plan');
   const { changed } = await tx.query(
     `insert into vecpipe_plan (key, unconfirmed) select key, unconfirmed from vecpipe.queue q
-    where tenant = $1 and entity = $2 and operation = 'upsert' and (not ${HAS_FAILED} or $3::boolean)
+    where tenant = $1 and entity = $2 and building = 0 and operation = 'upsert' and (not ${HAS_FAILED} or $3::boolean)
       and not exists (select from vecpipe_plan p where p.key = q.key)`,
     [source.tenant, source.entity.name, retryFailed],
   );
@@ -166,10 +173,12 @@ async function countPage(
   provider: EmbeddingProvider,
   rows: readonly PlannedRow[],
   plan: Plan,
+  copySource: CopySource | undefined,
 ): Promise<number> {
   const chunking = effectiveChunking(source.entity, provider);
   const keys = rows.map(({ key }) => key);
   const loaded = await loadRows(tx, source, generationId, keys);
+  const elsewhere = copySource && (await loadRows(tx, source, copySource.generation.id, keys));
   let chunks = 0;
   for (const [index, row] of loaded.entries()) {
     const { key, unconfirmed } = rows[index] ?? { key: row.key, unconfirmed: false };
@@ -184,6 +193,13 @@ async function countPage(
     if (decision.action !== 'embed') continue;
     const { text } = decision.row;
     const texts = chunksOf(text, provider.tokenizer, chunking);
+    const other = elsewhere?.[index]?.recorded;
+    if (copySource && other?.textHash === decision.row.textHash && other.chunks === texts.length) {
+      if (isSame(texts, chunksOf(text, provider.tokenizer, copySource.chunking))) {
+        plan.copied += 1;
+        continue;
+      }
+    }
     plan.embed += 1;
     chunks += texts.length;
     for (const each of texts) plan.tokens += provider.tokenizer.count(each);

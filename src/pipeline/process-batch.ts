@@ -5,10 +5,13 @@ import type { Report } from '../ports/run-events.ts';
 import type { Point, RowChunks, VectorStore } from '../ports/vector-store.ts';
 import { recordBatch } from '../queue/record-batch.ts';
 import { requeueRows } from '../queue/requeue-rows.ts';
+import { workOf } from '../queue/work.ts';
 import type { Batch, RowResult } from '../queue/work.ts';
 import { loadRows } from '../sources/rows/load-rows.ts';
 import { slices } from '../util/slices.ts';
 import { chunksOf } from './chunks-of.ts';
+import { copyVectors } from './copy-vectors.ts';
+import type { RowTexts } from './copy-vectors.ts';
 import { whileLeased } from './held-lease.ts';
 import { pointId } from './point-id.ts';
 import { pointPayload, prepareRow } from './prepare-row.ts';
@@ -169,7 +172,7 @@ async function updatePayloads(
 }
 
 async function embedRows(
-  { report }: BatchContext,
+  context: BatchContext,
   target: Target,
   batch: Batch,
   plan: Plan,
@@ -178,20 +181,24 @@ async function embedRows(
 ): Promise<Point[]> {
   if (wanted.length === 0) return [];
   const { embedder, generation } = target;
-  const wantedTexts = wanted.map((row) =>
-    chunksOf(row.text, embedder.provider.tokenizer, target.settings.chunking),
+  const { tokenizer } = embedder.provider;
+  const { points, left } = await copyRows(
+    context,
+    target,
+    plan,
+    wanted.map((row) => ({ row, texts: chunksOf(row.text, tokenizer, target.settings.chunking) })),
+    options,
   );
-  const covered = await reserveFor(target, batch, plan, wanted, wantedTexts, options);
-  const rows = wanted.slice(0, covered);
-  const texts = wantedTexts.slice(0, covered);
-  if (rows.length === 0) return [];
+  const covered = await reserveFor(target, batch, plan, left, options);
+  const rows = left.slice(0, covered).map(({ row }) => row);
+  const texts = left.slice(0, covered).map((each) => each.texts);
+  if (rows.length === 0) return points;
   const receipts = target.receipts?.forBatch(batch.leaseToken);
   const { vectors, origins, tokens, cost } = await embedder.embed(texts.flat(), { ...options, receipts });
   // Spent, whatever becomes of the batch.
   target.counts.tokens += tokens;
   target.counts.cost += cost;
 
-  const points: Point[] = [];
   let next = 0;
   rows.forEach((row, index) => {
     const count = texts[index]?.length ?? 0;
@@ -209,15 +216,14 @@ async function embedRows(
       plan.results.push({ key, version, outcome: 'failed', code, reason, isFinal: !MAY_PASS.has(code) });
       return;
     }
-    ofRow.forEach((vector, chunk) => {
-      if (!(vector instanceof Float32Array)) return;
-      points.push({
-        id: pointId(target.tenant, target.entity, key, chunk),
-        vector,
-        payload: pointPayload(target.source, row, chunk, generation.fingerprint),
-      });
-    });
-    report({
+    points.push(
+      ...pointsOf(
+        target,
+        row,
+        ofRow.filter((vector) => vector instanceof Float32Array),
+      ),
+    );
+    context.report({
       type: 'embedded',
       tenant: target.tenant,
       entity: target.entity,
@@ -228,21 +234,50 @@ async function embedRows(
   return points;
 }
 
+/** Takes what another generation holds of the same texts. @returns the rows that are left to be embedded, in order */
+async function copyRows(
+  context: BatchContext,
+  target: Target,
+  plan: Plan,
+  wanted: readonly RowTexts[],
+  options: CallOptions,
+): Promise<{ points: Point[]; left: readonly RowTexts[] }> {
+  const { tenant, entity, copySource, embedder } = target;
+  if (copySource === undefined) return { points: [], left: wanted };
+  const { tokenizer } = embedder.provider;
+  const copied = await copyVectors(context, copySource, { tenant, entity, tokenizer }, wanted, options);
+  const points = wanted.flatMap(({ row }) => {
+    const vectors = copied.get(row.claimed.key);
+    if (vectors === undefined) return [];
+    finishRow(plan, target, row, vectors.length, 'reused');
+    return pointsOf(target, row, vectors);
+  });
+  return { points, left: wanted.filter(({ row }) => !copied.has(row.claimed.key)) };
+}
+
+/** One point a vector, in the order of the row's chunks. */
+function pointsOf(target: Target, row: PreparedRow, vectors: readonly Float32Array[]): Point[] {
+  return vectors.map((vector, chunk) => ({
+    id: pointId(target.tenant, target.entity, row.claimed.key, chunk),
+    vector,
+    payload: pointPayload(target.source, row, chunk, target.generation.fingerprint),
+  }));
+}
+
 /** @returns how many of the rows, from the first on, are covered by the tenant's credits */
 async function reserveFor(
   { credits, embedder }: Target,
   batch: Batch,
   plan: Plan,
-  rows: readonly PreparedRow[],
-  texts: readonly (readonly string[])[],
+  rows: readonly RowTexts[],
   options: CallOptions,
 ): Promise<number> {
-  if (credits === null) return rows.length;
+  if (credits === null || rows.length === 0) return rows.length;
   const { tokenizer } = embedder.provider;
-  const rowTokens = texts.map((ofRow) => ofRow.reduce((sum, text) => sum + tokenizer.count(text), 0));
+  const rowTokens = rows.map(({ texts }) => texts.reduce((sum, text) => sum + tokenizer.count(text), 0));
   const { rows: covered, shortage } = await credits.reserve(batch, rowTokens, options);
   if (covered < rows.length) {
-    const keys = new Set(rows.slice(covered).map((row) => row.claimed.key));
+    const keys = new Set(rows.slice(covered).map(({ row }) => row.claimed.key));
     plan.uncovered = { keys, shortage: shortage ?? new CreditsBusyError() };
   }
   return covered;
@@ -292,7 +327,8 @@ async function record(
     delivery: target.credits === null ? null : plan.delivery,
   });
   target.counts.credits += charged;
-  if (mark.written && lost.size > 0) await requeueRows(database, batch.tenant, batch.entity, [...lost]);
+  if (mark.written && lost.size > 0)
+    await requeueRows(database, batch.tenant, batch.entity, [...lost], workOf(batch));
   for (const result of results) {
     if (!recorded.has(result.key)) continue;
     target.tally.finished += 1;

@@ -1,10 +1,11 @@
 import type { CallOptions, Database } from '../ports/database.ts';
 import { planDifference, queueDifference } from '../sources/rows/difference.ts';
+import type { WorkOf } from '../queue/work.ts';
 import type { Difference } from '../sources/rows/difference.ts';
 import type { RowSource } from '../sources/rows/row-source.ts';
 import type { Counts, Failure } from './counts.ts';
 
-export interface QueueChangesOptions extends CallOptions {
+export interface QueueChangesOptions extends CallOptions, WorkOf {
   /** Queue the deletes of vanished rows even when they are more than the guard lets pass. */
   deleteAll: boolean;
   /** Count only. */
@@ -43,7 +44,10 @@ export async function queueChanges(
 }
 
 /** What a comparison found that cannot be queued; it stands for several rows, so its key is `*`. */
-export function differenceFailures(source: RowSource, difference: Difference): Failure[] {
+export function differenceFailures(
+  source: RowSource,
+  difference: Pick<Difference, 'guarded' | 'vanished' | 'recorded' | 'keyless'>,
+): Failure[] {
   const failures: Failure[] = [];
   const add = (code: string, message: string) =>
     failures.push({ tenant: source.tenant, entity: source.entity.name, key: '*', code, message });

@@ -93,7 +93,7 @@ async function readFailureCauses(
 ): Promise<EntityStatus['failures']> {
   const { rows } = await database.query<EntityStatus['failures'][number]>(
     `select coalesce(error_code, 'unknown') as code, count(*) as rows, min(key) as example from vecpipe.queue q
-    where tenant = $1 and entity = $2 and ${HAS_FAILED}
+    where tenant = $1 and entity = $2 and building = 0 and ${HAS_FAILED}
     group by 1 order by 2 desc, 1`,
     [tenant, entity],
     options,

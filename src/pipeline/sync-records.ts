@@ -111,8 +111,8 @@ class RecordWriter {
     this.#accepted += 1;
     // One statement cannot write the same row twice, and the later record must win.
     if (pending.records.has(checked.id)) await this.#flush(pending);
-    const { id, fields, attributes } = checked;
-    pending.records.set(id, { id, fields, attributes });
+    const { id, fields, attributes, deleted } = checked;
+    pending.records.set(id, { id, fields, attributes, ...(deleted && { deleted }) });
     pending.characters += JSON.stringify(fields).length + attributes.length;
     if (pending.records.size >= this.#options.batchSize || pending.characters >= BATCH_CHARACTERS)
       await this.#flush(pending);
@@ -148,6 +148,7 @@ class RecordWriter {
     target.counts.inserted += stored.inserted;
     target.counts.updated += stored.updated;
     target.counts.unchanged += stored.unchanged;
+    target.counts.deleted += stored.deleted;
     target.counts.queued += stored.queued;
     pending.records = new Map();
     pending.characters = 0;

@@ -1,6 +1,9 @@
 import type { TenantCredits } from '../credits/tenant-credits.ts';
 import type { ReceiptBook } from '../receipts/receipt-book.ts';
+import type { WorkOf } from '../queue/work.ts';
 import type { RowSource } from '../sources/rows/row-source.ts';
+import type { VecpipeError } from '../errors/vecpipe-error.ts';
+import type { CopySource } from './copy-vectors.ts';
 import type { Counts } from './counts.ts';
 import type { FingerprintSettings } from './fingerprint.ts';
 import type { OpenGeneration } from './generation.ts';
@@ -17,7 +20,7 @@ export interface Tally {
 }
 
 /** One tenant's entity in one run: where its rows come from and where their points go. */
-export interface Target {
+export interface Target extends WorkOf {
   readonly tenant: string;
   readonly entity: string;
   readonly source: RowSource;
@@ -28,12 +31,23 @@ export interface Target {
   readonly credits: TenantCredits | null;
   readonly settings: FingerprintSettings;
   readonly generation: OpenGeneration;
+  /**
+   * Why nothing but deletes can be done for it now; left out: everything can.
+   */
+  readonly withheld?: VecpipeError | undefined;
+  /** Whose vectors are taken for rows whose text is the same there; left out: none are. */
+  readonly copySource?: CopySource | undefined;
   readonly counts: Counts;
   readonly tally: Tally;
 }
 
 export function noTally(): Tally {
   return { found: 0, finished: 0, dropped: 0 };
+}
+
+/** Whether its generation is still being built. */
+export function isBuilding({ building = 0 }: WorkOf): boolean {
+  return building !== 0;
 }
 
 export function targetName(target: { tenant: string; entity: string }): string {

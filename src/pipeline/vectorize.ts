@@ -2,16 +2,19 @@ import { retryConflicts } from '../db/retry-conflicts.ts';
 import { VecpipeError } from '../errors/vecpipe-error.ts';
 import { readBacklog, readFailedRows } from '../queue/backlog.ts';
 import { retryFailedRows } from '../queue/requeue-rows.ts';
+import { needsComparison, noteCompared, readEpoch } from '../triggers/baseline.ts';
+import { heldDeletes } from '../triggers/delete-guard.ts';
 import { noCounts } from './counts.ts';
 import type { Counts, Failure } from './counts.ts';
-import { queueChanges } from './queue-changes.ts';
+import { differenceFailures, queueChanges } from './queue-changes.ts';
 import { recordedPoints } from './recorded-points.ts';
 import { drainQueue } from './drain-queue.ts';
 import type { DrainOptions, DrainTargets } from './drain-queue.ts';
 import type { BatchContext } from './process-batch.ts';
 import { ownPoints } from './own-points.ts';
 import { hasOtherCollection } from './has-other-collection.ts';
-import { noTally, targetName } from './target.ts';
+import { workOf } from '../queue/work.ts';
+import { isBuilding, noTally, targetName } from './target.ts';
 import type { Target } from './target.ts';
 
 export interface VectorizeOptions extends DrainOptions {
@@ -45,6 +48,7 @@ export async function vectorize(
   const run = new Run(context, options, targets.length > 1);
   for (const target of targets) await run.attempt([target], () => run.findWork(target));
   await run.drainAll();
+  for (const target of run.ready) await run.attempt([target], () => run.noteHeldDeletes(target));
   // Also where another target failed: each is checked for itself.
   for (const target of run.ready)
     await run.attempt([target], () => finishTarget(context, target, options.stop));
@@ -112,9 +116,13 @@ class Run {
     const { database } = this.#context;
     const { tenant, entity, generation } = target;
     const { retryFailed, refresh, queuedOnly, stop } = this.#options;
-    if (retryFailed) await retryFailedRows(database, tenant, entity, { signal: stop });
+    if (retryFailed) await retryFailedRows(database, tenant, entity, { signal: stop, ...workOf(target) });
     if (refresh) await forgetRecorded(this.#context, target);
     if (queuedOnly && !generation.isEmpty) return;
+    if (!refresh && !generation.isEmpty && !isBuilding(target)) {
+      const { source } = target;
+      if (!(await needsComparison(database, source, generation.id, { signal: stop }))) return;
+    }
     await this.#compare(target, target.counts);
   }
 
@@ -140,7 +148,9 @@ class Run {
           const again = noCounts();
           await this.#compare(target, again);
           for (const name of ['inserted', 'updated', 'queued'] as const) target.counts[name] += again[name];
-          const { pending, failed } = await readBacklog(this.#context.database, target.tenant, target.entity);
+          const { tenant, entity } = target;
+          const backlog = await readBacklog(this.#context.database, tenant, entity, workOf(target));
+          const { pending, failed } = backlog;
           // Not the backlog alone: another run may have taken, since we compared, what is still missing here.
           left += Math.max(pending - failed, target.tally.found - failed, again.queued);
         });
@@ -150,11 +160,23 @@ class Run {
     }
   }
 
+  /** Tells of deletes that triggers have queued and the guard holds, where the comparison has not said so already. */
+  async noteHeldDeletes(target: Target): Promise<void> {
+    const { source, generation } = target;
+    if (this.#options.deleteAll || isBuilding(target)) return;
+    const held = await heldDeletes(this.#context.database, source, generation.id, {
+      signal: this.#options.stop,
+    });
+    const failures = this.#sourceFailures.get(target) ?? [];
+    if (failures.some(({ code }) => code === 'delete_guard')) return;
+    this.#sourceFailures.set(target, [...failures, ...differenceFailures(source, { ...held, keyless: 0 })]);
+  }
+
   /** Rows that another collection's run has queued count as finished too, so where there is one, counts prove nothing. */
   async #mayBeIncomplete(target: Target): Promise<boolean> {
     const { found, finished, dropped } = target.tally;
     if (dropped > 0 || finished < found) return true;
-    return finished > 0 && (await hasOtherCollection(this.#context.database, target));
+    return finished > 0 && !isBuilding(target) && (await hasOtherCollection(this.#context.database, target));
   }
 
   async #compare(target: Target, counts: Counts): Promise<void> {
@@ -162,11 +184,16 @@ class Run {
     const { deleteAll, stop } = this.#options;
     const { tenant, entity, source, generation, tally } = target;
     report({ type: 'step', message: `Looking for changes in ${targetName(target)}` });
-    const changes = { deleteAll, dryRun: false, signal: stop };
+    const queuedBefore = counts.queued;
+    const changes = { deleteAll, dryRun: false, signal: stop, ...workOf(target) };
+    const epoch = isBuilding(target) ? null : await readEpoch(database, source, { signal: stop });
     const { found, failures } = await queueChanges(database, source, generation.id, counts, changes);
+    // What was left out has to be found again.
+    if (failures.length === 0) await noteCompared(database, source, generation.id, epoch, { signal: stop });
     this.#sourceFailures.set(target, failures);
     Object.assign(tally, noTally(), { found });
-    if (counts.queued > 0) report({ type: 'queued', tenant, entity, queued: counts.queued });
+    const queued = counts.queued - queuedBefore;
+    if (queued > 0) report({ type: 'queued', tenant, entity, queued });
   }
 
   async #drain(): Promise<void> {
@@ -218,22 +245,21 @@ async function forgetRecorded({ database }: BatchContext, target: Target): Promi
   );
 }
 
-async function readOutcome(
-  { database }: BatchContext,
-  { tenant, entity, counts }: Target,
-): Promise<Failure[]> {
-  const backlog = await readBacklog(database, tenant, entity);
+async function readOutcome({ database }: BatchContext, target: Target): Promise<Failure[]> {
+  const { tenant, entity, counts } = target;
+  const backlog = await readBacklog(database, tenant, entity, workOf(target));
   counts.pending = backlog.pending;
   // One that is due again by now has failed nevertheless.
   counts.failed = backlog.unrepaired;
   if (backlog.unrepaired === 0) return [];
-  const rows = await readFailedRows(database, tenant, entity, { limit: LISTED_FAILURES });
+  const rows = await readFailedRows(database, tenant, entity, { limit: LISTED_FAILURES, ...workOf(target) });
   return rows.map((row) => ({ tenant, entity, ...row }));
 }
 
 /** Also where this run wrote nothing: an earlier one may have ended before it came to the index. */
 async function finishTarget(context: BatchContext, target: Target, signal: AbortSignal): Promise<void> {
-  await context.store.finishLoad(target.generation.physical, { signal });
+  // Whoever builds a generation finishes its load when all of its tenants are there.
+  if (!isBuilding(target)) await context.store.finishLoad(target.generation.physical, { signal });
   await target.receipts?.sweep({ signal });
   await refuseDrift(context, target, signal);
 }
@@ -264,16 +290,17 @@ async function refuseDrift(context: BatchContext, target: Target, signal: AbortS
 /** Points on both sides; equal numbers where rows are still to be worked on and nothing can be said. */
 async function countPoints(
   { database, store }: BatchContext,
-  { tenant, entity, generation }: Target,
+  target: Target,
   signal: AbortSignal,
 ): Promise<{ recorded: number; stored: number }> {
+  const { tenant, entity, generation } = target;
   let recorded = 0;
   let stored = 0;
   for (let read = 0; read < DRIFT_READS; read += 1) {
     recorded = await recordedPoints(database, generation.id, tenant, entity, { signal });
     stored = await store.count(generation.physical, { filter: ownPoints(tenant, entity), signal });
     if (stored === recorded) break;
-    const { pending, failed } = await readBacklog(database, tenant, entity, { signal });
+    const { pending, failed } = await readBacklog(database, tenant, entity, { signal, ...workOf(target) });
     // Rows that rest as failed write nothing, and one of them must not switch the check off for good.
     if (pending > failed) return { recorded, stored: recorded };
   }

@@ -3,7 +3,15 @@ export type RunEvent =
   | { type: 'step'; message: string }
   | { type: 'notice'; message: string }
   | { type: 'warning'; message: string }
-  | { type: 'synced'; tenant: string; entity: string; inserted: number; updated: number; unchanged: number }
+  | {
+      type: 'synced';
+      tenant: string;
+      entity: string;
+      inserted: number;
+      updated: number;
+      unchanged: number;
+      deleted: number;
+    }
   | { type: 'queued'; tenant: string; entity: string; queued: number }
   | { type: 'progress'; done: number; total: number }
   /** Bytes of a model's files, all of them together; `total` grows as files are found. */

@@ -1,5 +1,6 @@
 import type { CallOptions, Queryable } from '../ports/database.ts';
 import { HAS_FAILED } from './failed-sql.ts';
+import type { WorkOf } from './work.ts';
 
 export interface Backlog {
   /** Rows in the queue, failed and leased ones included. */
@@ -18,7 +19,7 @@ export async function readBacklog(
   database: Queryable,
   tenant: string,
   entity: string,
-  options: CallOptions = {},
+  { building = 0, ...options }: CallOptions & WorkOf = {},
 ): Promise<Backlog> {
   const { rows } = await database.query<Backlog>(
     `select
@@ -28,8 +29,8 @@ export async function readBacklog(
       count(*) filter (where lease_until >= now()) as leased,
       (extract(epoch from min(lease_until) filter (where lease_until >= now()) - now()) * 1000)::float8
         as "leaseEndsInMs"
-    from vecpipe.queue q where tenant = $1 and entity = $2`,
-    [tenant, entity],
+    from vecpipe.queue q where tenant = $1 and entity = $2 and building = $3`,
+    [tenant, entity, building],
     options,
   );
   return rows[0] ?? { pending: 0, failed: 0, unrepaired: 0, leased: 0, leaseEndsInMs: null };
@@ -46,12 +47,12 @@ export async function readFailedRows(
   database: Queryable,
   tenant: string,
   entity: string,
-  options: CallOptions & { limit: number },
+  { limit, building = 0, ...options }: CallOptions & WorkOf & { limit: number },
 ): Promise<FailedRow[]> {
   const { rows } = await database.query<FailedRow>(
     `select key, error_code as code, error as message from vecpipe.queue q
-    where tenant = $1 and entity = $2 and error_code is not null order by key limit $3`,
-    [tenant, entity, options.limit],
+    where tenant = $1 and entity = $2 and building = $4 and error_code is not null order by key limit $3`,
+    [tenant, entity, limit, building],
     options,
   );
   return rows;

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { SHORT_STATEMENT_MS } from '../ports/database.ts';
 import type { CallOptions, Queryable } from '../ports/database.ts';
-import type { Batch, ClaimedRow, QueuePlace } from './work.ts';
+import type { Batch, ClaimedRow, QueuePlace, WorkOf } from './work.ts';
 
-export interface ClaimOptions extends CallOptions {
+export interface ClaimOptions extends CallOptions, WorkOf {
   tenant: string;
   entity: string;
   runId: string;
@@ -11,8 +11,10 @@ export interface ClaimOptions extends CallOptions {
   leaseMs: number;
   /** Only rows behind this place in the queue; left out: from its beginning. */
   after?: QueuePlace | undefined;
-  /** Only rows that are to be deleted. */
-  onlyDeletes?: boolean;
+  /** Only rows that are to be deleted, or only the others; left out: all. */
+  only?: 'delete' | 'upsert' | undefined;
+  /** Nothing is claimed while this generation is not live, or is held because it is about to be replaced. */
+  generationId?: number | undefined;
 }
 
 /**
@@ -25,7 +27,18 @@ export interface ClaimOptions extends CallOptions {
  */
 export async function claimBatch(
   database: Queryable,
-  { tenant, entity, runId, limit, leaseMs, after, onlyDeletes = false, ...options }: ClaimOptions,
+  {
+    tenant,
+    entity,
+    runId,
+    limit,
+    leaseMs,
+    after,
+    only,
+    building = 0,
+    generationId,
+    ...options
+  }: ClaimOptions,
 ): Promise<Batch | null> {
   const leaseToken = randomUUID();
   // Taken before the statement is sent: the lease in the database can only end later than this.
@@ -36,7 +49,11 @@ export async function claimBatch(
       from vecpipe.queue
       where tenant = $1 and entity = $2 and available_at <= now() and (lease_until is null or lease_until < now())
         and (available_at, key) > (timestamptz 'epoch' + $7::int8 * interval '1 microsecond', $8)
-        and (operation = 'delete' or not $9::boolean)
+        and building = $10 and ($9::text is null or operation = $9::text)
+        and not exists (
+          select from vecpipe.generations g
+          where g.id = $11::int8 and (g.status <> 'live' or g.held_until > now())
+        )
       order by available_at, key
       limit $3
       for update skip locked
@@ -48,7 +65,7 @@ export async function claimBatch(
       attempts = q.attempts + 1,
       unconfirmed = true
     from picked
-    where q.tenant = $1 and q.entity = $2 and q.key = picked.key
+    where q.tenant = $1 and q.entity = $2 and q.building = $10 and q.key = picked.key
       -- Says nothing new, but keeps the planner from walking the whole queue for each row (see record-batch.ts).
       and q.key = any (array(select key from picked))
     returning q.key, q.operation, q.version, q.attempts, picked.unconfirmed, picked."availableAtMicros"`,
@@ -61,7 +78,9 @@ export async function claimBatch(
       runId,
       after?.availableAtMicros ?? 0,
       after?.key ?? '',
-      onlyDeletes,
+      only ?? null,
+      building,
+      generationId ?? null,
     ],
     { timeLimitMs: SHORT_STATEMENT_MS, ...options },
   );
@@ -70,6 +89,7 @@ export async function claimBatch(
   return {
     tenant,
     entity,
+    building,
     leaseToken,
     runId,
     rows: rows.map(claimedRow).toSorted((a, b) => (a.key < b.key ? -1 : 1)),

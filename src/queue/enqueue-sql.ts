@@ -3,7 +3,7 @@
  * piece of work and does not disturb whoever holds it; new content bumps the version and ends a failure's rest.
  */
 export const ON_QUEUED_ALREADY = `
-  on conflict (tenant, entity, key) do update set
+  on conflict (tenant, entity, building, key) do update set
     version = q.version + 1,
     operation = excluded.operation,
     row_hash = excluded.row_hash,

@@ -17,7 +17,7 @@ export async function readClaimable(
     `select t.tenant, e.entity from unnest($1::text[]) as t(tenant) cross join unnest($2::text[]) as e(entity)
     where exists (
       select from vecpipe.queue q
-      where q.tenant = t.tenant and q.entity = e.entity and q.available_at <= now()
+      where q.tenant = t.tenant and q.entity = e.entity and q.building = 0 and q.available_at <= now()
         and (q.lease_until is null or q.lease_until < now())
     )`,
     [tenants, entities],

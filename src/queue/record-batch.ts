@@ -50,6 +50,7 @@ export async function recordBatch(
     generationId,
     batch.leaseToken,
     ...columnsOf(results),
+    batch.building,
   ];
   if (receipts !== null) values.push(receipts.keepsVectors);
   if (receipts !== null && delivery !== null) {
@@ -91,7 +92,7 @@ export async function recordBatch(
  */
 async function findRecorded(
   database: Queryable,
-  { tenant, entity }: Batch,
+  { tenant, entity, building }: Batch,
   generationId: number,
   missing: readonly RowResult[],
   options: CallOptions,
@@ -102,7 +103,7 @@ async function findRecorded(
       as r(key, outcome, text_hash, payload_hash, chunks, version, error_code)
     left join vecpipe.vector_state v
       on v.generation_id = $3::int8 and v.tenant = $1 and v.entity = $2 and v.key = r.key
-    left join vecpipe.queue q on q.tenant = $1 and q.entity = $2 and q.key = r.key
+    left join vecpipe.queue q on q.tenant = $1 and q.entity = $2 and q.building = $11 and q.key = r.key
     where case r.outcome
       when 'stored' then q.key is null
         and v.text_hash = r.text_hash and v.payload_hash = r.payload_hash and v.chunks = r.chunks
@@ -121,6 +122,7 @@ async function findRecorded(
       ),
       missing.map(({ version }) => version),
       missing.map((result) => (result.outcome === 'failed' ? result.code : null)),
+      building,
     ],
     options,
   );
@@ -169,13 +171,13 @@ const recordSql = ({ hasFailures, hasReceipts, isCharged }: RecordParts) => `
     select q.key, q.version = result.version as current, result.outcome, result.row_hash, result.text_hash,
       result.payload_hash, result.chunks, result.error_code, result.error, result.is_final
     from vecpipe.queue q join result on result.key = q.key
-    where q.tenant = $1 and q.entity = $2 and q.key = any ($5::text[])
+    where q.tenant = $1 and q.entity = $2 and q.building = $15 and q.key = any ($5::text[])
       and case when q.lease_token = $4::uuid then true else false end
     order by q.key
     for update of q
   ), dequeued as (
     delete from vecpipe.queue q using held
-    where q.tenant = $1 and q.entity = $2 and q.key = any ($5::text[]) and q.key = held.key
+    where q.tenant = $1 and q.entity = $2 and q.building = $15 and q.key = any ($5::text[]) and q.key = held.key
       and held.current and held.outcome <> 'failed'
   ), stored as (
     insert into vecpipe.vector_state
@@ -196,7 +198,7 @@ const recordSql = ({ hasFailures, hasReceipts, isCharged }: RecordParts) => `
   )${hasFailures ? RESTED_SQL : ''}, reopened as (
     update vecpipe.queue q set lease_token = null, lease_until = null, lease_run = null
     from held
-    where q.tenant = $1 and q.entity = $2 and q.key = any ($5::text[]) and q.key = held.key and not held.current
+    where q.tenant = $1 and q.entity = $2 and q.building = $15 and q.key = any ($5::text[]) and q.key = held.key and not held.current
   )${hasReceipts ? receiptsSql(isCharged) : ''}${isCharged ? CHARGE_SQL : ''}
   select key, current, ${isCharged ? '(select charged from settlement)' : '0'} as charged from held`;
 
@@ -207,7 +209,7 @@ const RESTED_SQL = `, rested as (
       failed_generation = $3::int8,
       lease_token = null, lease_until = null, lease_run = null
     from held
-    where q.tenant = $1 and q.entity = $2 and q.key = any ($5::text[]) and q.key = held.key
+    where q.tenant = $1 and q.entity = $2 and q.building = $15 and q.key = any ($5::text[]) and q.key = held.key
       and held.current and held.outcome = 'failed'
   )`;
 
@@ -223,18 +225,18 @@ const receiptsSql = (isCharged: boolean) => `, unfinished as (
     returning r.vector_space, r.text_hash, r.vector
   ), kept as (
     insert into vecpipe.kept_vectors (tenant, vector_space, text_hash, vector)
-    select $1, vector_space, text_hash, vector from spent where $15::boolean order by text_hash
+    select $1, vector_space, text_hash, vector from spent where $16::boolean order by text_hash
     on conflict (tenant, vector_space, text_hash) do update set used_at = now()
   )`;
 
 // What is due for a text stands on the receipt of whoever bought it: this batch, one that died, or one that lost its
 // rows to this one. It is locked before it is read, since another batch with the same text may be charging it.
 const BILL_SQL = `, delivered as (
-    select distinct pair.text_hash from unnest($16::text[], $17::text[]) as pair(key, text_hash)
+    select distinct pair.text_hash from unnest($17::text[], $18::text[]) as pair(key, text_hash)
     join held on held.key = pair.key where held.current and held.outcome = 'stored'
   ), bill as (
     select r.text_hash, r.lease_token, r.due_micros from vecpipe.receipts r
-    where r.tenant = $1 and r.vector_space = $21 and r.text_hash = any (array(select text_hash from delivered))
+    where r.tenant = $1 and r.vector_space = $22 and r.text_hash = any (array(select text_hash from delivered))
     order by r.text_hash, r.lease_token
     for update
   )`;
@@ -242,14 +244,14 @@ const BILL_SQL = `, delivered as (
 // Bought by two at once, a text is still delivered once: it is charged at one price, and then it is paid for.
 const CHARGE_SQL = `, paid as (
     update vecpipe.receipts r set due_micros = 0 from bill
-    where r.tenant = $1 and r.vector_space = $21 and r.text_hash = bill.text_hash
+    where r.tenant = $1 and r.vector_space = $22 and r.text_hash = bill.text_hash
       and r.lease_token = bill.lease_token and bill.due_micros > 0
       -- Those of the batch itself may be deleted by the same statement.
       and (r.lease_token <> $4::uuid or exists (select from unfinished))
   ), charge as (
     select ceil(coalesce(sum(micros), 0) / ${MICROS_PER_CREDIT}.0)::int8 as credits
     from (select max(due_micros) as micros from bill group by text_hash) as text
-  ), ${settlementSql({ run: 18, chargeId: 19, releaseId: 20 }, RELEASE_REASON)}`;
+  ), ${settlementSql({ run: 19, chargeId: 20, releaseId: 21 }, RELEASE_REASON)}`;
 
 function columnsOf(results: readonly RowResult[]) {
   const stored = results.map((result) => (result.outcome === 'stored' ? result : null));

@@ -35,6 +35,7 @@ export async function releaseBatch(
       randomUUID(),
       randomUUID(),
       reason,
+      batch.building,
     ],
     { timeLimitMs: SHORT_STATEMENT_MS, ...options },
   );
@@ -46,7 +47,7 @@ const RELEASE_SQL = `
   with held as (
     -- Locked in key order, as every other writer does, so that two of them cannot wait for each other.
     select key from vecpipe.queue
-    where tenant = $1 and entity = $2 and key = any ($3::text[]) and lease_token = $4::uuid
+    where tenant = $1 and entity = $2 and building = $11 and key = any ($3::text[]) and lease_token = $4::uuid
     order by key
     for update
   ), charge as (
@@ -57,5 +58,5 @@ const RELEASE_SQL = `
     attempts = greatest(q.attempts - 1, 0),
     unconfirmed = given.unconfirmed or $5::boolean
   from held join unnest($3::text[], $6::boolean[]) as given(key, unconfirmed) on given.key = held.key
-  where q.tenant = $1 and q.entity = $2 and q.key = held.key
+  where q.tenant = $1 and q.entity = $2 and q.building = $11 and q.key = held.key
   returning q.key`;

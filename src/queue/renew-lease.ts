@@ -28,7 +28,7 @@ async function renewOnce(
     `with held as (
       -- Locked in key order, as every other writer does, so that two of them cannot wait for each other.
       select key from vecpipe.queue
-      where tenant = $1 and entity = $2 and key = any ($3::text[]) and lease_token = $4::uuid
+      where tenant = $1 and entity = $2 and building = $6 and key = any ($3::text[]) and lease_token = $4::uuid
       order by key
       for update
     ), reserved as (
@@ -36,8 +36,8 @@ async function renewOnce(
       where tenant = $1 and id = $4::uuid
     )
     update vecpipe.queue q set lease_until = now() + $5::float8 * interval '1 millisecond'
-    from held where q.tenant = $1 and q.entity = $2 and q.key = held.key`,
-    [batch.tenant, batch.entity, batch.rows.map((row) => row.key), batch.leaseToken, leaseMs],
+    from held where q.tenant = $1 and q.entity = $2 and q.building = $6 and q.key = held.key`,
+    [batch.tenant, batch.entity, batch.rows.map((row) => row.key), batch.leaseToken, leaseMs, batch.building],
     { timeLimitMs: SHORT_STATEMENT_MS, ...options },
   );
   if (changed < batch.rows.length) return false;

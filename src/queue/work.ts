@@ -1,7 +1,20 @@
+/** Which of the two queues that a tenant's entity has while a generation of it is being built. */
+export interface WorkOf {
+  /** Id of the generation under construction; 0, or left out, for whichever is live. */
+  building?: number;
+}
+
+/** For the options of whatever looks at the same queue. */
+export function workOf({ building = 0 }: WorkOf): Required<WorkOf> {
+  return { building };
+}
+
 /** Rows of one tenant's entity share a lease, a load and an embedding call. */
 export interface Batch {
   tenant: string;
   entity: string;
+  /** See {@link WorkOf}. */
+  building: number;
   leaseToken: string;
   /** Whose lease it is. */
   runId: string;

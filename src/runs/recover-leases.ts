@@ -28,15 +28,16 @@ export async function recoverLeases(
   const { changed } = await database.query(
     `with left_behind as (
       -- Locked in key order, as every other writer does, so that two of them cannot wait for each other.
-      select tenant, entity, key from vecpipe.queue
+      select tenant, entity, building, key from vecpipe.queue
       where lease_run = any ($1::uuid[])
         -- A run that ended could not give these back: the database was away.
         or lease_run in (select id from vecpipe.runs where finished_at is not null)
-      order by tenant, entity, key
+      order by tenant, entity, building, key
       for update
     )
     update vecpipe.queue q set lease_token = null, lease_until = null, lease_run = null
-    from left_behind l where q.tenant = l.tenant and q.entity = l.entity and q.key = l.key`,
+    from left_behind l
+    where q.tenant = l.tenant and q.entity = l.entity and q.building = l.building and q.key = l.key`,
     [ids],
     options,
   );

@@ -6,6 +6,9 @@ const COMMANDS = [
   'init',
   'sync',
   'vectorize',
+  'verify',
+  'reindex',
+  'adopt',
   'search',
   'status',
   'doctor',
@@ -34,7 +37,7 @@ const GLOBAL_FLAGS = [
 ];
 
 const OWN_FLAGS: Record<(typeof COMMANDS)[number], string[]> = {
-  init: [],
+  init: ['--triggers', '--drop-triggers'],
   sync: ['--from <file...>', '--yes', '--limit <n>', '--batch-size <n>', '--max-outage <duration>'],
   vectorize: [
     '--queued-only',
@@ -50,6 +53,36 @@ const OWN_FLAGS: Record<(typeof COMMANDS)[number], string[]> = {
     '--watch',
     '--health-file <file>',
     '--grace <duration>',
+  ],
+  verify: [
+    '--fast',
+    '--vectors',
+    '--sample <n>',
+    '--fix',
+    '--yes',
+    '--examples <n>',
+    '--findings <file>',
+    '--max-outage <duration>',
+  ],
+  reindex: [
+    '--if-needed',
+    '--keep <duration>',
+    '--rollback',
+    '--drop-old',
+    '--retry-failed',
+    '--yes',
+    '--batch-size <n>',
+    '--concurrency <n>',
+    '--max-credits <n>',
+    '--grace <duration>',
+    '--max-outage <duration>',
+  ],
+  adopt: [
+    '--key-field <field>',
+    '--sample <n>',
+    '--min-similarity <cosine>',
+    '--replace',
+    '--max-outage <duration>',
   ],
   search: ['--limit <n>', '--filter <key=value>'],
   status: ['--runs [n]'],
@@ -83,27 +116,34 @@ describe('help', () => {
       Keeps vector collections true to rows in Postgres.
 
       Options:
-        -V, --version               output the version number
-        -h, --help                  display help for command
+        -V, --version                 output the version number
+        -h, --help                    display help for command
 
       Commands:
-        init [options]              Write a commented vecpipe.config.yaml, set the database up, and say
-                                    what was chosen.
-        sync [options]              Bring records in, or look through your tables, and queue what changed.
-        vectorize [options]         Find the rows that changed, embed exactly those, and write them to the
-                                    vector store.
-        search [options] <text...>  Show the rows nearest to a text, to see that it works.
-        status [options]            Show coverage, backlog, failed rows by cause, and the last runs.
-        doctor [options]            Check database, rows, providers and store, and say what to do about
-                                    each problem.
-        explain [options] <key>     Show everything about one row: text, tokens, hash, points, queue and
-                                    state.
-        compare [options]           Compare providers or templates on a sample of rows, and change
-                                    nothing.
-        credits                     Grant credits to tenants, and show and check what became of them.
-        demo [options]              Try vecpipe on real records that are on this machine: the packages
-                                    under node_modules.
-        help [command]              help for a command
+        init [options]                Write a commented vecpipe.config.yaml, set the database up, and say
+                                      what was chosen.
+        sync [options]                Bring records in, or look through your tables, and queue what
+                                      changed.
+        vectorize [options]           Find the rows that changed, embed exactly those, and write them to
+                                      the vector store.
+        reindex [options]             Rebuild collections beside the live ones, and swap when the new ones
+                                      are complete.
+        verify [options]              Prove that the collections hold what the rows say, or say where they
+                                      do not.
+        adopt [options] <collection>  Take over a Qdrant collection that something else filled, without
+                                      buying its vectors again.
+        search [options] <text...>    Show the rows nearest to a text, to see that it works.
+        status [options]              Show coverage, backlog, failed rows by cause, and the last runs.
+        doctor [options]              Check database, rows, providers and store, and say what to do about
+                                      each problem.
+        explain [options] <key>       Show everything about one row: text, tokens, hash, points, queue and
+                                      state.
+        compare [options]             Compare providers or templates on a sample of rows, and change
+                                      nothing.
+        credits                       Grant credits to tenants, and show and check what became of them.
+        demo [options]                Try vecpipe on real records that are on this machine: the packages
+                                      under node_modules.
+        help [command]                help for a command
 
       Exit codes:
           0  everything asked for is done

@@ -20,6 +20,8 @@ import type { Database, Queryable } from '../../src/ports/database.ts';
 import type { EmbeddingProvider } from '../../src/ports/embedding-provider.ts';
 import type { RunEvent } from '../../src/ports/run-events.ts';
 import type { Payload, VectorStore } from '../../src/ports/vector-store.ts';
+import { reindexCollection } from '../../src/reindex/reindex-collection.ts';
+import type { Reindexed, ReindexOptions } from '../../src/reindex/reindex-collection.ts';
 import { claimBatch } from '../../src/queue/claim-batch.ts';
 import { recordBatch } from '../../src/queue/record-batch.ts';
 import type { RowResult } from '../../src/queue/work.ts';
@@ -131,11 +133,23 @@ export async function openTarget(
   report: (event: RunEvent) => void = () => {},
   { chargesAnyone = false }: { chargesAnyone?: boolean } = {},
 ): Promise<Target> {
+  const unplaced = await openUnplaced(database, entity, tenant, given, { chargesAnyone });
+  const collection = collectionName(entity, tenant);
+  const generation = await ensureGeneration(database, store, collection, unplaced.settings, { report });
+  return { ...unplaced, generation };
+}
+
+/** The same without a generation. */
+export async function openUnplaced(
+  database: Database,
+  entity: Entity,
+  tenant: string,
+  given: EmbeddingProvider | TextEmbedder,
+  { chargesAnyone = false }: { chargesAnyone?: boolean } = {},
+): Promise<Omit<Target, 'generation'>> {
   const embedder = given instanceof TextEmbedder ? given : new TextEmbedder(given);
   const source = await openRowSource(database, entity, tenant);
   const settings = fingerprintSettings(entity, embedder.provider);
-  const collection = collectionName(entity, tenant);
-  const generation = await ensureGeneration(database, store, collection, settings, { report });
   const { provider } = embedder;
   const { creditsPerMillionTokens } =
     provider instanceof FakeProvider ? provider : { creditsPerMillionTokens: 0 };
@@ -153,7 +167,6 @@ export async function openTarget(
     receipts,
     credits,
     settings,
-    generation,
     counts: noCounts(),
     tally: noTally(),
   };
@@ -285,7 +298,8 @@ export interface StateRow {
 export async function stateOf(database: Queryable, tenant: string, entity = 'items'): Promise<StateRow[]> {
   const { rows } = await database.query<StateRow>(
     `select key, chunks, text_hash as "textHash" from vecpipe.vector_state
-     where tenant = $1 and entity = $2 order by key`,
+     where tenant = $1 and entity = $2
+       and generation_id in (select id from vecpipe.generations where status = 'live') order by key`,
     [tenant, entity],
   );
   return rows;
@@ -350,6 +364,14 @@ export function itemText(row: ItemRow): string {
   return `${row.name ?? ''}\n${row.body ?? ''}`.trim();
 }
 
+export interface ReindexOutcome extends Omit<Reindexed, 'generation'> {
+  /** Null when it ended with an error. */
+  generation: number | null;
+  counts: Counts;
+  events: RunEvent[];
+  error: unknown;
+}
+
 /** An item table of one tenant with its provider, run like the command runs it. */
 export class Items {
   readonly table: ItemTable;
@@ -389,6 +411,35 @@ export class Items {
 
   run(changes: Partial<VectorizeOptions> = {}, context: Partial<PipelineContext> = {}): Promise<Outcome> {
     return run({ ...this.#context, ...context }, this.entity, this.tenant, this.provider, changes);
+  }
+
+  /** Rebuilds the collection as the command does. */
+  async reindex(
+    changes: Partial<ReindexOptions> = {},
+    context: Partial<PipelineContext> = {},
+  ): Promise<ReindexOutcome> {
+    const { database, store } = { ...this.#context, ...context };
+    const events: RunEvent[] = [];
+    const target = await openUnplaced(this.#context.database, this.entity, this.tenant, this.provider);
+    const unit = {
+      collection: collectionName(this.entity, this.tenant),
+      entity: this.entity.name,
+      targets: [target],
+    };
+    const report = (event: RunEvent) => void events.push(event);
+    const { counts } = target;
+    try {
+      const reindexed = await reindexCollection({ database, store, report }, unit, {
+        ...vectorizeOptions(changes),
+        keepMs: null,
+        ...changes,
+      });
+      return { ...reindexed, counts, events, error: undefined };
+    } catch (thrown) {
+      const error = thrown instanceof VectorizeFailure ? thrown.cause : thrown;
+      const failures = thrown instanceof VectorizeFailure ? [...thrown.failures] : [];
+      return { generation: null, isSwapped: false, failures, counts, events, error };
+    }
   }
 
   target(report?: (event: RunEvent) => void): Promise<Target> {

@@ -98,7 +98,7 @@ function describeRecords(variant: DatabaseVariant): void {
         },
         attributes: '{"big":9007199254740993,"nested":{"a":[1,null]}}',
       };
-      expect(await write([record])).toEqual({ inserted: 1, updated: 0, unchanged: 0, queued: 1 });
+      expect(await write([record])).toEqual({ inserted: 1, updated: 0, unchanged: 0, deleted: 0, queued: 1 });
       const { rows } = await database.query(
         `select id, key, name, description, type, lead, url, updated_at, attributes::text as attributes
          from vecpipe.projects where tenant = $1`,
@@ -122,7 +122,7 @@ function describeRecords(variant: DatabaseVariant): void {
       await write([wit('1'), wit('2'), wit('3')]);
       await settle(source);
       const records = [wit('1'), wit('2', { name: 'other' }), wit('3', { hierarchy_level: null }), wit('4')];
-      expect(await write(records)).toEqual({ inserted: 1, updated: 2, unchanged: 1, queued: 3 });
+      expect(await write(records)).toEqual({ inserted: 1, updated: 2, unchanged: 1, deleted: 0, queued: 3 });
       expect((await queue()).map(({ key }) => key)).toEqual(['2', '3', '4']);
     });
 
@@ -134,6 +134,7 @@ function describeRecords(variant: DatabaseVariant): void {
         inserted: 0,
         updated: 0,
         unchanged: 1,
+        deleted: 0,
         queued: 0,
       });
       expect([await rowsOf(tenant), await queue()]).toEqual(before);
@@ -162,7 +163,7 @@ function describeRecords(variant: DatabaseVariant): void {
       const before = [await rowsOf(tenant), await queue()];
       const records = [wit('1'), wit('2', { name: 'other' }), wit('3')];
       const planned = await write(records, true);
-      expect(planned).toEqual({ inserted: 1, updated: 1, unchanged: 1, queued: 2 });
+      expect(planned).toEqual({ inserted: 1, updated: 1, unchanged: 1, deleted: 0, queued: 2 });
       expect([await rowsOf(tenant), await queue()]).toEqual(before);
       expect(await write(records)).toEqual(planned);
     });

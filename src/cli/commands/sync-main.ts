@@ -144,8 +144,8 @@ async function announce(
 ): Promise<void> {
   for (const { tenant, source, counts } of targets) {
     const entity = source.entity.name;
-    const { inserted, updated, unchanged, queued } = counts;
-    report({ type: 'synced', tenant, entity, inserted, updated, unchanged });
+    const { inserted, updated, unchanged, deleted, queued } = counts;
+    report({ type: 'synced', tenant, entity, inserted, updated, unchanged, deleted });
     if (queued > 0) report({ type: 'queued', tenant, entity, queued });
     if (!options.dryRun) counts.pending = (await readBacklog(database, tenant, entity)).pending;
   }

@@ -12,15 +12,11 @@ import type { CommandContext, Main } from '../run-command.ts';
 import { openSession } from '../session.ts';
 import { vectorizeSummary } from '../summary.ts';
 import { workerCount, workerDrain } from '../worker-drain.ts';
+import { tidyGenerations } from '../tidy-generations.ts';
+import { batchesInFlight, BATCH_SIZE, maxConnections } from '../work-sizes.ts';
 import { Watch } from '../watch.ts';
 import type { Watched } from '../watch.ts';
 import type { VectorizeFlags } from './vectorize.ts';
-
-const BATCH_SIZE = 256;
-const BATCHES_IN_FLIGHT = 4;
-/** A batch spends most of its time waiting for the endpoint; as many texts as a gateway has requests for by default. */
-const REMOTE_BATCHES_IN_FLIGHT = 8;
-const MAX_CONNECTIONS = 16;
 
 /** Finds what changed, works the queue off, and says what came of it. */
 export const vectorizeMain: Main<VectorizeFlags> = async (context) => {
@@ -30,10 +26,8 @@ export const vectorizeMain: Main<VectorizeFlags> = async (context) => {
   const report = options.watch ? watchReport(context) : context.report;
   const health = await openHealthFile(context);
   const batchSize = options.batchSize ?? BATCH_SIZE;
-  // Each batch under way may want a connection, and the heartbeat must not have to wait for one.
-  const maxConnections = Math.min(options.concurrency ?? REMOTE_BATCHES_IN_FLIGHT, MAX_CONNECTIONS) + 2;
   const session = await openSession(context, {
-    maxConnections,
+    maxConnections: maxConnections(options.concurrency),
     usesProviders: true,
     wait: waitOptions(options, stop, report, (lastError) =>
       health?.set(lastError === null ? { state: 'working', lastError } : { state: 'waiting', lastError }),
@@ -53,6 +47,7 @@ export const vectorizeMain: Main<VectorizeFlags> = async (context) => {
   const tidy = async () => {
     await recoverLeases(session.database, runId, { signal: stop });
     await pruneRuns(session.database, { signal: stop });
+    await tidyGenerations(session, report, stop);
     for (const tenant of session.tenants) {
       await settleReservations(session.database, tenant, { signal: stop });
     }
@@ -68,14 +63,13 @@ export const vectorizeMain: Main<VectorizeFlags> = async (context) => {
   const workers = workerCount(options, database, report);
   const work: Watched['vectorize'] = (targets, changes) => {
     const isRemote = targets.some(({ embedder }) => embedder.provider.requestLimits !== null);
-    const batchesInFlight = options.concurrency ?? (isRemote ? REMOTE_BATCHES_IN_FLIGHT : BATCHES_IN_FLIGHT);
-    const drain =
-      workers > 1 ? workerDrain(context, config, { workers, batchSize, batches: batchesInFlight }) : null;
+    const batches = batchesInFlight(options.concurrency, isRemote);
+    const drain = workers > 1 ? workerDrain(context, config, { workers, batchSize, batches }) : null;
     return vectorize({ database, store, report }, targets, {
       ...shared,
       runId,
       batchSize,
-      batchesInFlight,
+      batchesInFlight: batches,
       leaseMs: config.leaseMs,
       ...(drain && { drain }),
       // A watch comes back to what others have leased; other targets' rows must not wait for them.

@@ -84,6 +84,7 @@ async function work(
       leaseMs: config.leaseMs,
       limit: null,
       waitsSilently: true,
+      deleteAll: options.yes ?? false,
       stop,
       abort,
     },

@@ -13,6 +13,7 @@ export interface WorkerFlags extends MaxOutageFlag {
   batchSize: number;
   batches: number;
   hasCreditLimit?: boolean;
+  yes?: boolean;
   /** Milliseconds. */
   grace?: number;
 }
@@ -27,6 +28,7 @@ export const declareWorker: Declare = (program, define) => {
     .requiredOption('--batch-size <n>', '', positiveInteger)
     .requiredOption('--batches <n>', '', positiveInteger)
     .option('--has-credit-limit')
+    .option('--yes')
     .addOption(new Option('--grace <duration>').argParser(duration));
   addMaxOutage(command);
   define(command, () => import('./worker-main.ts').then((module) => module.workerMain));
@@ -37,7 +39,7 @@ export function workerArguments(
   flags: WorkerFlags,
   selected: Pick<GlobalOptions, 'tenant' | 'allTenants' | 'entity' | 'verbose'> & { config: string | null },
 ): string[] {
-  const { run, of, batchSize, batches, hasCreditLimit, grace, maxOutage } = flags;
+  const { run, of, batchSize, batches, hasCreditLimit, yes, grace, maxOutage } = flags;
   return [
     'worker',
     '--run',
@@ -49,6 +51,7 @@ export function workerArguments(
     '--batches',
     `${batches}`,
     ...(hasCreditLimit === true ? ['--has-credit-limit'] : []),
+    ...(yes === true ? ['--yes'] : []),
     ...(grace === undefined ? [] : ['--grace', `${grace}ms`]),
     ...(maxOutage === undefined ? [] : ['--max-outage', `${maxOutage}ms`]),
     ...(selected.config === null ? [] : ['--config', selected.config]),

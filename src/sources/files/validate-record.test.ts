@@ -182,3 +182,30 @@ test('every ready-made entity accepts a record of its required fields alone', ()
     expect(result).toMatchObject({ id: '1', attributes: '{}', tenantId: null });
   }
 });
+
+test.each([true, 'true', 'TRUE', 1, '1'])(
+  'takes deleted: %j as the end of the row, whatever else is there',
+  (deleted) => {
+    expect(validate({ id: 7, deleted, tenant_id: 3, level: 'nonsense' })).toEqual({
+      id: '7',
+      fields: {},
+      attributes: '{}',
+      tenantId: '3',
+      deleted: true,
+    });
+  },
+);
+
+test.each([false, 'false', 0, '0', '', null])('takes deleted: %j as nothing said', (deleted) => {
+  const record = accepted({ id: 7, name: 'A', deleted });
+  expect(record).not.toHaveProperty('deleted');
+  expect(record.attributes).toBe('{}');
+});
+
+test('does not guess what else deleted may mean', () => {
+  expect(problems({ id: 7, name: 'A', deleted: '2026-01-01' })).toBe(
+    'deleted: expected true or false, got text',
+  );
+  expect(problems({ id: 7, name: 'A', deleted: ['x'] })).toBe('deleted: expected true or false, got a list');
+  expect(problems({ deleted: true })).toBe('id: required');
+});

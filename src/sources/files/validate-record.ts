@@ -12,6 +12,8 @@ export interface ValidRecord {
   attributes: string;
   /** The record's own `tenant_id`, or null when it has none. */
   tenantId: string | null;
+  /** The record says that its row is gone: it has no fields and no attributes then. */
+  deleted?: true;
 }
 
 export interface InvalidRecord {
@@ -22,7 +24,7 @@ export interface InvalidRecord {
 export type RecordValidator = (value: Readonly<Record<string, unknown>>) => ValidRecord | InvalidRecord;
 
 /** Names that mean the same in every entity. */
-const RESERVED = new Set(['id', 'tenant_id', 'attributes']);
+const RESERVED = new Set(['id', 'tenant_id', 'attributes', 'deleted']);
 const MAX_ID_CHARACTERS = 1024;
 /** An index entry of Postgres holds 2,704 bytes, and tenant and entity share it with the key. */
 const MAX_ID_BYTES = 2048;
@@ -49,6 +51,12 @@ export function createRecordValidator(shape: RecordShape): RecordValidator {
     };
     const id = accept('id', readId(own(value, 'id')));
     const tenantId = accept('tenant_id', readTenant(own(value, 'tenant_id')));
+    const isDeleted = accept('deleted', readDeleted(own(value, 'deleted')));
+    if (isDeleted === true) {
+      return id === null || problems.length > 0
+        ? { problems: problems.join('; ') }
+        : { id, fields: {}, attributes: '{}', tenantId, deleted: true };
+    }
     const fields = shape.map((field) => [
       field.name,
       accept(field.name, readField(field, own(value, field.name))),
@@ -87,6 +95,15 @@ function readTenant(value: unknown): Outcome<string | null> {
   const text = typeof value === 'string' ? value : wholeNumberText(value);
   if (text !== null) return { value: text };
   return { problem: `expected text or a whole number, got ${describeKind(value)}` };
+}
+
+/** As JSON and CSV write it; a guess would delete rows, or keep them. */
+function readDeleted(value: unknown): Outcome<boolean> {
+  const text = typeof value === 'string' ? value.trim().toLowerCase() : value;
+  if (text === null || text === false || text === 'false' || text === '0' || text === 0)
+    return { value: false };
+  if (text === true || text === 'true' || text === '1' || text === 1) return { value: true };
+  return { problem: `expected true or false, got ${describeKind(value)}` };
 }
 
 function readField(field: RecordField, value: unknown): Outcome<string | number | null> {

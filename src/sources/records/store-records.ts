@@ -12,12 +12,16 @@ export interface EntityRecord {
   fields: Readonly<Record<string, string | number | null>>;
   /** JSON text of an object. */
   attributes: string;
+  /** The row of this id is to go; the record has nothing else to say. */
+  deleted?: true;
 }
 
 export interface StoredRecords {
   inserted: number;
   updated: number;
+  /** Those that are as they were, and deleted ones that were not there. */
   unchanged: number;
+  deleted: number;
   queued: number;
 }
 
@@ -46,18 +50,19 @@ export async function storeRecords(
   try {
     const write = () =>
       database.transaction(async (tx) => {
-        const written = await upsert(tx, source, shape, records, options);
+        const kept = records.filter((record) => record.deleted !== true);
+        const gone = records.filter((record) => record.deleted === true).map(({ id }) => id);
+        const written = kept.length > 0 ? await upsert(tx, source, shape, kept, options) : [];
         const inserted = written.filter((row) => row.inserted).length;
+        const deleted = await deleteRows(tx, source, gone, options);
+        const ids = written.map((row) => row.id);
+        const queuedUpserts = await queueKeys(tx, source, ids, options);
         const stored = {
           inserted,
           updated: written.length - inserted,
-          unchanged: records.length - written.length,
-          queued: await queueKeys(
-            tx,
-            source,
-            written.map((row) => row.id),
-            options,
-          ),
+          unchanged: records.length - written.length - deleted.length,
+          deleted: deleted.length,
+          queued: queuedUpserts + (await queueDeletes(tx, source, deleted, options)),
         };
         if (options.dryRun) throw new RollBack(stored);
         return stored;
@@ -114,6 +119,44 @@ async function queueKeys(
     select $1, $2, ${source.keySql}, 'upsert', ${source.hashSql}
     from ${source.from} where ${source.tenantCondition} and s.id = any ($3::text[])
     order by (${source.keySql}) collate "C"
+    ${ON_QUEUED_ALREADY}`,
+    [source.tenant, source.entity.name, ids],
+    options,
+  );
+  return changed;
+}
+
+/** @returns the ids of the rows that were there */
+async function deleteRows(
+  tx: Queryable,
+  source: RowSource,
+  ids: readonly string[],
+  options: CallOptions,
+): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const { rows } = await tx.query<{ id: string }>(
+    `with gone as materialized (
+      select s.id from ${source.from} where s.tenant = $1 and s.id = any ($2::text[]) order by s.id for update
+    )
+    delete from ${source.from} using gone where s.tenant = $1 and s.id = gone.id returning s.id`,
+    [source.tenant, ids],
+    options,
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** @returns how many rows this put in the queue or changed there */
+async function queueDeletes(
+  tx: Queryable,
+  source: RowSource,
+  ids: readonly string[],
+  options: CallOptions,
+): Promise<number> {
+  if (ids.length === 0) return 0;
+  const { changed } = await tx.query(
+    `insert into vecpipe.queue as q (tenant, entity, key, operation, row_hash)
+    select $1, $2, key, 'delete', null
+    from unnest($3::text[]) as gone(key) order by key collate "C"
     ${ON_QUEUED_ALREADY}`,
     [source.tenant, source.entity.name, ids],
     options,

@@ -3,6 +3,7 @@ import { DatabaseError } from '../../ports/database.ts';
 import type { CallOptions, Database, Queryable } from '../../ports/database.ts';
 import { ON_QUEUED_ALREADY } from '../../queue/enqueue-sql.ts';
 import { HAS_FAILED } from '../../queue/failed-sql.ts';
+import type { WorkOf } from '../../queue/work.ts';
 import { duplicateKeyError, hasDuplicateKey } from './duplicate-key.ts';
 import type { RowSource } from './row-source.ts';
 import { sourceError } from './source-error.ts';
@@ -25,6 +26,11 @@ export interface Difference {
   guarded: boolean;
 }
 
+export interface DifferenceOptions extends CallOptions, WorkOf {
+  /** Delete vanished rows even when they are more than the guard lets pass. */
+  deleteAll: boolean;
+}
+
 export interface QueuedDifference extends Difference {
   /** Newly put in the queue by this call, by kind; what was queued before with the same content is not counted. */
   queuedAdded: number;
@@ -34,19 +40,19 @@ export interface QueuedDifference extends Difference {
 
 /**
  * Compares every row of the source with what is recorded for the generation, in SQL and in one pass: only the
- * counts cross the wire. Binds $1 tenant, $2 entity, $3 generation id.
+ * counts cross the wire. Binds $1 tenant, $2 entity, $3 generation id, $4 the guard, $5 whose queue it is.
  *
  * A row that rests as failed is known by its queue row, so that it is noticed when it vanishes, and when it is
  * again what is recorded: it then has to leave the queue.
  */
-function differenceCtes(source: RowSource): string {
+export function differenceCtes(source: RowSource): string {
   return `
     source as (
       select (${source.keySql}) collate "C" as key, ${source.hashSql} as hash
       from ${source.from} where ${source.tenantCondition}
     ), resting as materialized (
       select key, operation, row_hash from vecpipe.queue q
-      where tenant = $1 and entity = $2 and ${HAS_FAILED}
+      where tenant = $1 and entity = $2 and building = $5 and ${HAS_FAILED}
     ), recorded as (
       select key, case when key not in (select key from resting) then row_hash end as row_hash, true as stored
       from vecpipe.vector_state
@@ -92,10 +98,15 @@ const NO_GENERATION = 0;
  * Of the time for 100,000 unchanged rows, compiling the statement took half and sorting on disk a quarter.
  * Both end with the transaction.
  */
-const PLANNER_SETTINGS = `set local jit = off; set local work_mem = '64MB'; set local enable_nestloop = off`;
+export const PLANNER_SETTINGS = `set local jit = off; set local work_mem = '64MB'; set local enable_nestloop = off`;
 
-function values(source: RowSource, generationId: number | null, deleteAll: boolean) {
-  return [source.tenant, source.entity.name, generationId ?? NO_GENERATION, deleteAll ? 1 : DELETE_GUARD];
+export function differenceValues(
+  source: RowSource,
+  generationId: number | null,
+  { deleteAll, building = 0 }: DifferenceOptions,
+) {
+  const guard = deleteAll ? 1 : DELETE_GUARD;
+  return [source.tenant, source.entity.name, generationId ?? NO_GENERATION, guard, building];
 }
 
 /** Rows to queue, guarded deletes left out. */
@@ -119,7 +130,7 @@ export async function queueDifference(
   database: Database,
   source: RowSource,
   generationId: number | null,
-  options: CallOptions & { deleteAll: boolean },
+  options: DifferenceOptions,
 ): Promise<QueuedDifference> {
   const { rows } = await retryConflicts(
     () =>
@@ -127,8 +138,8 @@ export async function queueDifference(
         await tx.execute(PLANNER_SETTINGS, options);
         return tx.query<QueuedDifference>(
           `with ${differenceCtes(source)}, queued as (
-            insert into vecpipe.queue as q (tenant, entity, key, operation, row_hash)
-            select $1, $2, key, case kind when 'vanished' then 'delete' else 'upsert' end, hash
+            insert into vecpipe.queue as q (tenant, entity, building, key, operation, row_hash)
+            select $1, $2, $5::int8, key, case kind when 'vanished' then 'delete' else 'upsert' end, hash
             from difference
             where ${WANTED}
             order by key
@@ -136,7 +147,7 @@ export async function queueDifference(
             returning key
           )
           ${RESULT}`,
-          values(source, generationId, options.deleteAll),
+          differenceValues(source, generationId, options),
           options,
         );
       }, options),
@@ -161,7 +172,7 @@ export async function planDifference(
   tx: Queryable,
   source: RowSource,
   generationId: number | null,
-  options: CallOptions & { deleteAll: boolean },
+  options: DifferenceOptions,
 ): Promise<QueuedDifference> {
   await tx.execute(PLANNER_SETTINGS, options);
   await tx.query(
@@ -178,7 +189,7 @@ export async function planDifference(
             or q.operation <> case kind when 'vanished' then 'delete' else 'upsert' end
             or (${HAS_FAILED} and q.failed_generation is distinct from $3) as differs
         from difference d
-        left join vecpipe.queue q on q.tenant = $1 and q.entity = $2 and q.key = d.key
+        left join vecpipe.queue q on q.tenant = $1 and q.entity = $2 and q.building = $5 and q.key = d.key
         where ${WANTED}
       ), queued as (
         select key from wanted where differs
@@ -187,7 +198,7 @@ export async function planDifference(
         select key, unconfirmed from wanted where kind <> 'vanished' and (differs or not resting)
       )
       ${RESULT}`,
-      values(source, generationId, options.deleteAll),
+      differenceValues(source, generationId, options),
       options,
     )
     .catch((error: unknown) => {

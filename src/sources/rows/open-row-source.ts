@@ -8,6 +8,7 @@ import { nearest } from '../../util/did-you-mean.ts';
 import { usageError } from '../../errors/vecpipe-error.ts';
 import { DatabaseError } from '../../ports/database.ts';
 import type { CallOptions, Column, Database, Queryable } from '../../ports/database.ts';
+import { deletedSql } from './deleted-sql.ts';
 import type { RowSource } from './row-source.ts';
 
 /**
@@ -37,27 +38,38 @@ export async function openRowSource(
   const template = templateOf(entity);
   const from = `${fromSql(entity.relation)} as s`;
   const columns = await readColumns(database, entity, from, description, options);
-  const used = [...new Set([...template.columns, ...entity.payload, ...labelOf(entity)])].toSorted();
+  const used = [
+    ...new Set([...template.columns, ...entity.payload, ...optional(entity.labelColumn)]),
+  ].toSorted();
   checkColumns(entity, columns, used, description);
   const types = await typeNames(database, [...columns.values()], options);
   const typeOf = (name: string) => types.get(columns.get(name) ?? 0) ?? 'text';
 
   await checkTenant(database, entity, tenant, typeOf, description, options);
   const castOf = (name: string) => EXACT_CASTS.get(columns.get(name) ?? 0);
+  const { deletedColumn } = entity;
+  const presentSql =
+    deletedColumn === undefined
+      ? 'true'
+      : `not (${deletedSql(aliased(deletedColumn), typeOf(deletedColumn))})`;
+  const tenantSql =
+    entity.tenantColumn === null
+      ? '$1::text is not null'
+      : `${aliased(entity.tenantColumn)} = $1::text::${typeOf(entity.tenantColumn)}`;
+  const named = [...used, ...entity.keyColumns, ...optional(entity.tenantColumn), ...optional(deletedColumn)];
   return {
     entity,
     tenant,
     template,
     description,
     from,
-    tenantCondition:
-      entity.tenantColumn === null
-        ? '$1::text is not null'
-        : `${aliased(entity.tenantColumn)} = $1::text::${typeOf(entity.tenantColumn)}`,
+    tenantCondition: deletedColumn === undefined ? tenantSql : `(${tenantSql} and ${presentSql})`,
+    presentSql,
     keySql: keyTextSql(entity.keyColumns.map((name) => aliased(name))),
     hashSql: hashSql(used, jsonHash([entity.payload, entity.labelColumn])),
     rowSql: rowSql(used, castOf),
     keyColumns: entity.keyColumns.map((name) => ({ sql: aliased(name), type: typeOf(name) })),
+    columnTypes: new Map([...new Set(named)].toSorted().map((name) => [name, typeOf(name)])),
     decimalColumns: used.filter((name) => castOf(name) !== undefined),
   };
 }
@@ -85,8 +97,8 @@ function aliased(column: string): string {
   return `s.${quoteIdentifier(column)}`;
 }
 
-function labelOf(entity: Entity): string[] {
-  return entity.labelColumn === null ? [] : [entity.labelColumn];
+function optional(column: string | null | undefined): string[] {
+  return column === null || column === undefined ? [] : [column];
 }
 
 /** Two seeds of a 64-bit hash: a third of the cost of md5, and there where md5 is forbidden (docs/decisions). */
@@ -181,8 +193,9 @@ function checkColumns(
 ): void {
   const wanted: [string, readonly string[]][] = [
     ['key', entity.keyColumns],
-    ['tenant', entity.tenantColumn === null ? [] : [entity.tenantColumn]],
-    ['label', labelOf(entity)],
+    ['tenant', optional(entity.tenantColumn)],
+    ['deleted', optional(entity.deletedColumn)],
+    ['label', optional(entity.labelColumn)],
     ['payload', entity.payload],
     ['text', used],
   ];

@@ -14,6 +14,8 @@ export interface RowSource {
   /** Goes behind `from`. */
   readonly from: string;
   readonly tenantCondition: string;
+  /** True for a row that is there, whatever its tenant; part of `tenantCondition`. */
+  readonly presentSql: string;
   /** The key as text; null when a part of it is. */
   readonly keySql: string;
   /** 16 bytes over every column that the text, payload or label is made of. */
@@ -21,6 +23,8 @@ export interface RowSource {
   /** Those columns as one JSON object's text. */
   readonly rowSql: string;
   readonly keyColumns: readonly KeyColumn[];
+  /** The type of every column that the config names, by the column's name. */
+  readonly columnTypes: ReadonlyMap<string, string>;
   /** Columns that come as exact decimal text and become numbers where that loses nothing. */
   readonly decimalColumns: readonly string[];
 }

@@ -1,0 +1,71 @@
+import { retryConflicts } from '../db/retry-conflicts.ts';
+import type { CallOptions, Database } from '../ports/database.ts';
+import type { VectorStore } from '../ports/vector-store.ts';
+import { readGenerations } from './generation-records.ts';
+import type { GenerationRecord } from './generation-records.ts';
+
+/**
+ * Deletes a generation that is not live: its points first, then what is recorded of it, so that what a crash leaves
+ * behind is found again. Its number is never used again.
+ */
+export async function dropGeneration(
+  database: Database,
+  store: VectorStore,
+  generation: GenerationRecord,
+  options: CallOptions = {},
+): Promise<void> {
+  await store.deleteCollection(generation.physical, options);
+  await retryConflicts(
+    () =>
+      database.transaction(async (tx) => {
+        const { changed } = await tx.query(
+          `update vecpipe.generations set status = 'dropped', load_settings = null where id = $1 and status = 'retired'`,
+          [generation.id],
+        );
+        if (changed === 0) return;
+        await tx.query('delete from vecpipe.vector_state where generation_id = $1', [generation.id]);
+        await tx.query('delete from vecpipe.queue where building = $1', [generation.id]);
+      }, options),
+    options,
+  );
+}
+
+/** Drops everything that is kept of a collection. @returns what was dropped */
+export async function dropRetired(
+  database: Database,
+  store: VectorStore,
+  collection: string,
+  options: CallOptions = {},
+): Promise<GenerationRecord[]> {
+  const pointedAt = await store.resolveAlias(collection, options);
+  const records = await readGenerations(database, store.location, collection, options);
+  // Readers may still be led to it where the alias could not be moved.
+  const dropped = records.filter(({ status, physical }) => status === 'retired' && physical !== pointedAt);
+  for (const generation of dropped) await dropGeneration(database, store, generation, options);
+  return dropped;
+}
+
+/** Drops the generations of these collections that are kept no longer. @returns what was dropped */
+export async function dropExpired(
+  database: Database,
+  store: VectorStore,
+  collections: readonly string[],
+  options: CallOptions = {},
+): Promise<GenerationRecord[]> {
+  const { rows } = await database.query<{ id: number; collection: string }>(
+    `select id, collection from vecpipe.generations
+    where store = $1 and collection = any ($2::text[]) and status = 'retired' and keep_until <= now()
+    order by id`,
+    [store.location, collections],
+    options,
+  );
+  const dropped: GenerationRecord[] = [];
+  for (const { id, collection } of rows) {
+    const records = await readGenerations(database, store.location, collection, options);
+    const expired = records.find((record) => record.id === id);
+    if (!expired || (await store.resolveAlias(collection, options)) === expired.physical) continue;
+    await dropGeneration(database, store, expired, options);
+    dropped.push(expired);
+  }
+  return dropped;
+}

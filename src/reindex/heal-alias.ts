@@ -1,0 +1,22 @@
+import type { CallOptions, Database } from '../ports/database.ts';
+import type { VectorStore } from '../ports/vector-store.ts';
+import { readGenerations } from './generation-records.ts';
+import type { GenerationRecord } from './generation-records.ts';
+
+/**
+ * Moves the alias to the live generation where a run ended between the two halves of a swap.
+ * @returns the live generation when it had to be moved, else null
+ */
+export async function healAlias(
+  database: Database,
+  store: VectorStore,
+  collection: string,
+  options: CallOptions = {},
+): Promise<GenerationRecord | null> {
+  const records = await readGenerations(database, store.location, collection, options);
+  const live = records.find(({ status }) => status === 'live');
+  if (!live || (await store.resolveAlias(collection, options)) === live.physical) return null;
+  if ((await store.describeCollection(live.physical, options)) === null) return null;
+  await store.setAlias(collection, live.physical, options);
+  return live;
+}
