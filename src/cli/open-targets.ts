@@ -92,7 +92,15 @@ async function openTarget(
     ...options,
     built: { settings: served, route: route ?? (await session.route(tenant, entity.name)) },
   });
-  const generation = await ensureGeneration(database, store, collection, served, options);
+  const generation = await ensureGeneration(database, store, collection, served, options).catch(
+    async (error: unknown) => {
+      // Loading the old model may have taken longer than was left to build.
+      const now = await findServed(database, store, collection, wanted.settings, options);
+      if (now === null) return null;
+      throw error;
+    },
+  );
+  if (generation === null) return openTarget(session, store, entity, tenant, embedders, options);
   return { ...placed, generation, withheld: route === null ? providerGone(collection, served) : undefined };
 }
 

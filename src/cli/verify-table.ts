@@ -32,10 +32,13 @@ function exampleRow({ kind, tenant, entity, key, chunk, pointId, detail }: Findi
 
 /** One line a collection. */
 export function verificationSummary({ collections }: Verification): string[] {
-  return collections.map(({ collection, points, recordedPoints, queuedRows, sampled, tokens }) => {
+  return collections.map((result) => {
+    const { collection, points, recordedPoints, queuedRows, failedRows, sampled, tokens } = result;
     const sample =
       sampled > 0 ? `, ${counted(sampled, 'vector')} embedded anew (${counted(tokens, 'token')})` : '';
-    const queued = queuedRows > 0 ? `, ${counted(queuedRows, 'row')} still queued and passed over` : '';
+    const failed = failedRows > 0 ? ` (${failedRows} of them failed)` : '';
+    const queued =
+      queuedRows > 0 ? `, ${counted(queuedRows, 'row')} still queued${failed} and passed over` : '';
     return `${collection}: ${counted(points, 'point')} looked at, ${recordedPoints} recorded${sample}${queued}`;
   });
 }

@@ -6,6 +6,7 @@ import type { Report } from '../ports/run-events.ts';
 import type { VectorStore } from '../ports/vector-store.ts';
 import { describeChanges, fingerprintOf } from './fingerprint.ts';
 import type { FingerprintSettings } from './fingerprint.ts';
+import { refuseReplaced } from './replaced.ts';
 
 /** A physical collection behind an alias. */
 export interface Generation {
@@ -32,7 +33,7 @@ interface GenerationRow {
   fingerprint: string;
   settings: FingerprintSettings & { adoptedFrom?: string };
   dimensions: number;
-  status: 'building' | 'live' | 'retired';
+  status: 'building' | 'live';
   /** The database's clock when this was read. */
   readAt: string;
 }
@@ -96,6 +97,8 @@ export async function findGenerationId(
  *
  * A collection that has vanished from the store, or lost every point, is made anew and what was recorded for it
  * is forgotten, so that its rows are found to be missing.
+ * @throws {VecpipeError} `usage` when it was built with other settings; `unavailable` when a reindex has replaced it
+ *   meanwhile
  */
 export async function ensureGeneration(
   database: Database,
@@ -112,6 +115,8 @@ export async function ensureGeneration(
   const generation = toGeneration(row, collection);
 
   const info = await store.describeCollection(generation.physical, options);
+  // It may be gone because it was replaced and dropped.
+  if (info === null) await refuseReplaced(database, generation, options);
   // A live one was completed once; what is left is to look whether it is still there, as wide as it was.
   if (row.status !== 'live' || info?.dimensions !== generation.dimensions) {
     await store.createCollection(generation.physical, generation.dimensions, options);
@@ -119,12 +124,36 @@ export async function ensureGeneration(
   const isEmpty = info === null || (await store.count(generation.physical, options)) === 0;
   if (isEmpty) await forgetRecorded(database, generation, row.readAt, options);
   if ((await store.resolveAlias(collection, options)) !== generation.physical) {
-    await store.setAlias(collection, generation.physical, options);
+    await leadAlias(database, store, collection, options);
+    await refuseReplaced(database, generation, options);
   }
   if (row.status !== 'live') {
-    await database.query(`update vecpipe.generations set status = 'live' where id = $1`, [row.id], options);
+    await database.query(
+      `update vecpipe.generations set status = 'live' where id = $1 and status = 'building'`,
+      [row.id],
+      options,
+    );
   }
   return { ...generation, isEmpty };
+}
+
+/**
+ * Points the alias to the generation that is live now. A reindex may have swapped since we looked, and have moved the
+ * alias before we do: so it is looked again until both agree.
+ */
+async function leadAlias(
+  database: Queryable,
+  store: VectorStore,
+  collection: string,
+  options: CallOptions,
+): Promise<void> {
+  for (;;) {
+    const row = await readGeneration(database, store.location, collection, options);
+    if (row === null) return;
+    const { physical } = toGeneration(row, collection);
+    if ((await store.resolveAlias(collection, options)) === physical) return;
+    await store.setAlias(collection, physical, options);
+  }
 }
 
 /** Only what was recorded before we looked: another process may be filling the new collection already. */
@@ -162,7 +191,7 @@ async function readGeneration(
   const { rows } = await database.query<GenerationRow>(
     `select id, generation as number, fingerprint, settings, dimensions, status, now()::text as "readAt"
     from vecpipe.generations
-    where store = $1 and collection = $2 and status <> 'retired'
+    where store = $1 and collection = $2 and status in ('live', 'building')
     order by status = 'live' desc, generation desc limit 1`,
     [store, collection],
     options,
@@ -191,12 +220,13 @@ async function beginGeneration(
   await database.query(
     `insert into vecpipe.generations (store, collection, generation, fingerprint, settings, dimensions, status)
     values ($1, $2, 1, $3, $4::text::jsonb, $5, 'building')
-    on conflict (store, collection, generation) do nothing`,
+    on conflict do nothing`,
     [store.location, collection, fingerprintOf(settings), JSON.stringify(settings), settings.dimensions],
     options,
   );
   const row = await readGeneration(database, store.location, collection, options);
-  if (row === null) throw new Error(`generation 1 of ${collection} is retired and has no successor`);
+  if (row === null)
+    throw new Error(`generation 1 of ${collection} is not live any more and has no successor`);
   return row;
 }
 

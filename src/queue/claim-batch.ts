@@ -44,16 +44,16 @@ export async function claimBatch(
   // Taken before the statement is sent: the lease in the database can only end later than this.
   const leaseValidUntil = performance.now() + leaseMs;
   const { rows } = await database.query<ClaimedRow & QueuePlace>(
-    `with picked as (
+    `with generation as (
+      -- Locked, so that whoever holds it waits for claims that have not seen that yet.
+      select status, held_until from vecpipe.generations where id = $11::int8 for share
+    ), picked as (
       select key, unconfirmed, (extract(epoch from available_at) * 1000000)::int8 as "availableAtMicros"
       from vecpipe.queue
       where tenant = $1 and entity = $2 and available_at <= now() and (lease_until is null or lease_until < now())
         and (available_at, key) > (timestamptz 'epoch' + $7::int8 * interval '1 microsecond', $8)
         and building = $10 and ($9::text is null or operation = $9::text)
-        and not exists (
-          select from vecpipe.generations g
-          where g.id = $11::int8 and (g.status <> 'live' or g.held_until > now())
-        )
+        and not exists (select from generation g where g.status <> 'live' or g.held_until > now())
       order by available_at, key
       limit $3
       for update skip locked

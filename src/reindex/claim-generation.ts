@@ -30,7 +30,7 @@ export async function claimGeneration(
   const taken = await highestNumber(store, collection, options);
   const outcome = await database.transaction(async (tx) => {
     await tx.query(
-      `select from vecpipe.generations where store = $1 and collection = $2 order by id for update`,
+      `select from vecpipe.generations where store = $1 and collection = $2 order by id for no key update`,
       [store.location, collection],
     );
     const records = await readGenerations(tx, store.location, collection);
@@ -39,14 +39,7 @@ export async function claimGeneration(
     const begun = records.find(({ status }) => status === 'building') ?? null;
     if (begun) await refuseRunning(tx, begun, runId);
     const isResumed = begun?.fingerprint === fingerprintOf(settings);
-    if (begun && !isResumed) {
-      // Its row stays until its points are gone: `dropped` ones are not looked for.
-      await tx.query(
-        `update vecpipe.generations set status = 'retired', run_id = null, retired_at = null, keep_until = now()
-        where id = $1`,
-        [begun.id],
-      );
-    }
+    if (begun && !isResumed) await abandon(tx, begun);
     const id = isResumed ? begun.id : await insertBuilding(tx, store.location, collection, settings, taken);
     await tx.query('update vecpipe.generations set run_id = $2::uuid where id = $1', [id, runId]);
     return { liveId: live.id, id, isResumed, abandonedId: isResumed ? null : (begun?.id ?? null) };
@@ -56,6 +49,36 @@ export async function claimGeneration(
   const [live, building] = [recordOf(outcome.liveId), recordOf(outcome.id)];
   if (!live || !building) throw new Error(`a generation of ${collection} vanished while it was claimed`);
   return { live, building, isResumed: outcome.isResumed, abandoned: recordOf(outcome.abandonedId) };
+}
+
+/**
+ * Gives up what an interrupted run has begun to build with other settings than these.
+ * @returns what is to be dropped, or null when there is none
+ * @throws {VecpipeError} `unavailable` when a run is at work on it
+ */
+export async function abandonOthers(
+  database: Database,
+  storeLocation: string,
+  { collection, settings, runId }: { collection: string; settings: FingerprintSettings; runId: string },
+  options: CallOptions = {},
+): Promise<GenerationRecord | null> {
+  return database.transaction(async (tx) => {
+    const records = await readGenerations(tx, storeLocation, collection);
+    const begun = records.find(({ status }) => status === 'building');
+    if (!begun || begun.fingerprint === fingerprintOf(settings)) return null;
+    await refuseRunning(tx, begun, runId);
+    return (await abandon(tx, begun)) ? begun : null;
+  }, options);
+}
+
+/** Its row stays until its points are gone: `dropped` ones are not looked for. @returns false when another run has it */
+async function abandon(tx: Queryable, { id, runId }: GenerationRecord): Promise<boolean> {
+  const { changed } = await tx.query(
+    `update vecpipe.generations set status = 'retired', run_id = null, retired_at = null, keep_until = now()
+    where id = $1 and status = 'building' and run_id is not distinct from $2::uuid`,
+    [id, runId],
+  );
+  return changed === 1;
 }
 
 export function nothingToReindex(collection: string) {

@@ -6,14 +6,22 @@ import type { GenerationRecord } from './generation-records.ts';
 
 /**
  * Deletes a generation that is not live: its points first, then what is recorded of it, so that what a crash leaves
- * behind is found again. Its number is never used again.
+ * behind is found again. Its number is never used again. Nothing is deleted when it was made live meanwhile.
+ * @returns whether it was deleted
  */
 export async function dropGeneration(
   database: Database,
   store: VectorStore,
   generation: GenerationRecord,
   options: CallOptions = {},
-): Promise<void> {
+): Promise<boolean> {
+  // From then on nobody goes back to it, and any run may finish what a crash has left.
+  const { changed: doomed } = await database.query(
+    `update vecpipe.generations set retired_at = null, keep_until = now() where id = $1 and status = 'retired'`,
+    [generation.id],
+    options,
+  );
+  if (doomed === 0) return false;
   await store.deleteCollection(generation.physical, options);
   await retryConflicts(
     () =>
@@ -28,6 +36,7 @@ export async function dropGeneration(
       }, options),
     options,
   );
+  return true;
 }
 
 /** Drops everything that is kept of a collection. @returns what was dropped */
@@ -40,8 +49,11 @@ export async function dropRetired(
   const pointedAt = await store.resolveAlias(collection, options);
   const records = await readGenerations(database, store.location, collection, options);
   // Readers may still be led to it where the alias could not be moved.
-  const dropped = records.filter(({ status, physical }) => status === 'retired' && physical !== pointedAt);
-  for (const generation of dropped) await dropGeneration(database, store, generation, options);
+  const dropped: GenerationRecord[] = [];
+  for (const generation of records) {
+    if (generation.status !== 'retired' || generation.physical === pointedAt) continue;
+    if (await dropGeneration(database, store, generation, options)) dropped.push(generation);
+  }
   return dropped;
 }
 
@@ -64,8 +76,7 @@ export async function dropExpired(
     const records = await readGenerations(database, store.location, collection, options);
     const expired = records.find((record) => record.id === id);
     if (!expired || (await store.resolveAlias(collection, options)) === expired.physical) continue;
-    await dropGeneration(database, store, expired, options);
-    dropped.push(expired);
+    if (await dropGeneration(database, store, expired, options)) dropped.push(expired);
   }
   return dropped;
 }

@@ -25,7 +25,8 @@ export async function readGenerations(
   options: CallOptions = {},
 ): Promise<GenerationRecord[]> {
   const { rows } = await database.query<Omit<GenerationRecord, 'physical'>>(
-    `select id, generation as number, collection, fingerprint, settings, dimensions, status, run_id::text as "runId",
+    // Where it was adopted from decides no vector, and is no part of the fingerprint.
+    `select id, generation as number, collection, fingerprint, settings - 'adoptedFrom' as settings, dimensions, status, run_id::text as "runId",
       load_settings as "loadSettings", retired_at as "retiredAt", keep_until as "keepUntil"
     from vecpipe.generations
     where store = $1 and collection = $2 and status <> 'dropped'

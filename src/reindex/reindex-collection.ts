@@ -1,6 +1,7 @@
 import type { Failure } from '../pipeline/counts.ts';
 import { fingerprintOf, vectorSpace } from '../pipeline/fingerprint.ts';
 import type { FingerprintSettings } from '../pipeline/fingerprint.ts';
+import { findGenerationId } from '../pipeline/generation.ts';
 import type { OpenGeneration } from '../pipeline/generation.ts';
 import { noTally } from '../pipeline/target.ts';
 import type { Target } from '../pipeline/target.ts';
@@ -66,11 +67,10 @@ export async function reindexCollection(
   const { settings } = first;
   const completed = await completeSwap(context, unit, settings, options);
   if (completed) return completed;
+  // Before anything is begun: what is refused leaves nothing behind.
+  await refuseSmaller(context, unit, options);
   const claimed = await claimGeneration(database, store, { collection, settings, runId }, { signal: stop });
   const { live, building, abandoned, isResumed } = claimed;
-  if (!options.deleteAll) {
-    for (const { source } of unit.targets) await refuseShrinking(database, source, live.id, { signal: stop });
-  }
   if (abandoned) await dropGeneration(database, store, abandoned, { signal: stop });
   report({
     type: 'notice',
@@ -78,6 +78,7 @@ export async function reindexCollection(
       ? `Going on with generation ${building.number} of ${collection}`
       : `Building generation ${building.number} of ${collection} beside generation ${live.number}`,
   });
+  if (isResumed) await forgetLost(context, building, stop);
   await store.createCollection(building.physical, building.dimensions, {
     signal: stop,
     ...(live.dimensions > 0 && { like: live.physical }),
@@ -106,9 +107,7 @@ export async function reindexCollection(
   if (stop.aborted) return { ...kept, failures };
   failures.push(...(await rowsStandingAgainst(context, unit, claimed, options)));
   if (failures.some(({ code }) => BLOCKING.has(code))) return { ...kept, failures };
-  if (!options.deleteAll) {
-    for (const { source } of unit.targets) await refuseShrinking(database, source, live.id, { signal: stop });
-  }
+  await refuseSmaller(context, unit, options);
   await swapGenerations(database, store, {
     live,
     next: building,
@@ -123,6 +122,31 @@ export async function reindexCollection(
   await hold[Symbol.asyncDispose]();
   const caughtUp = await catchUp(context, unit, building, options);
   return { generation: building.number, isSwapped: true, failures: caughtUp };
+}
+
+/** @throws {VecpipeError} `usage` where the new generation would be much smaller, unless that is wanted */
+async function refuseSmaller(
+  { database, store }: BatchContext,
+  { collection, targets }: ReindexUnit,
+  { deleteAll, stop }: ReindexOptions,
+): Promise<void> {
+  if (deleteAll) return;
+  const liveId = await findGenerationId(database, store.location, collection, { signal: stop });
+  if (liveId === null) return;
+  for (const { source } of targets) await refuseShrinking(database, source, liveId, { signal: stop });
+}
+
+/** Where the store has lost what an interrupted run had built, its rows are found to be missing. */
+async function forgetLost(
+  { database, store }: BatchContext,
+  { id, physical }: GenerationRecord,
+  signal: AbortSignal,
+): Promise<void> {
+  const isThere = (await store.describeCollection(physical, { signal })) !== null;
+  if (isThere && (await store.count(physical, { signal })) > 0) return;
+  await database.query('delete from vecpipe.vector_state where generation_id = $1 and chunks > 0', [id], {
+    signal,
+  });
 }
 
 /** What stands against a swap; other failed rows are no worse off than in the live generation. */

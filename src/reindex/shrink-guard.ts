@@ -56,11 +56,12 @@ export async function vanishedKeys(
 ): Promise<string[]> {
   const { rows } = await database
     .query<{ key: string }>(
+      // A join: what a list of keys that is too large for the memory would cost grows with its square.
       `select v.key from vecpipe.vector_state v
-      where v.generation_id = $3 and v.tenant = $1 and v.entity = $2 and v.key not in (
-        select (${source.keySql}) collate "C" from ${source.from}
-        where ${source.tenantCondition} and (${source.keySql}) is not null
-      )
+      left join (
+        select distinct (${source.keySql}) collate "C" as key from ${source.from} where ${source.tenantCondition}
+      ) s on s.key = v.key
+      where v.generation_id = $3 and v.tenant = $1 and v.entity = $2 and s.key is null
       order by v.key limit $4`,
       [source.tenant, source.entity.name, generationId, limit],
       options,

@@ -1,9 +1,11 @@
+import { VecpipeError } from '../errors/vecpipe-error.ts';
 import type { CallOptions, Queryable } from '../ports/database.ts';
 import type { VectorStore } from '../ports/vector-store.ts';
 import type { Confirmed, FindingKind, Repair } from './finding.ts';
+import { identityOf } from './point-identity.ts';
 import { GenerationMovedError } from './recorded-rows.ts';
 import { readGenerations } from './unit.ts';
-import type { Generations } from './unit.ts';
+import type { Generations, Unit } from './unit.ts';
 
 /** What the store has by name. */
 export interface StoreNames {
@@ -24,13 +26,26 @@ export async function readStoreNames(store: VectorStore, options: CallOptions): 
 export async function checkNames(
   database: Queryable,
   store: VectorStore,
-  collection: string,
+  { collection, entity }: Pick<Unit, 'collection' | 'entity'>,
   { names, generations }: { names: StoreNames; generations: Generations },
   options: CallOptions,
 ): Promise<Confirmed[]> {
-  const found: Confirmed[] = names.collections
-    .filter((name) => isGenerationOf(collection, name) && !generations.known.has(name))
-    .map((name) => aboutCollection(collection, 'leftover_generation', name, 'delete_collection'));
+  const unknown = names.collections.filter(
+    (name) => isGenerationOf(collection, name) && !generations.known.has(name),
+  );
+  const left: string[] = [];
+  for (const name of unknown) if (await isGeneration(store, name, entity, options)) left.push(name);
+  // Recorded after all: what one run drops, another may begin anew under the same name.
+  const { known } =
+    left.length === 0 ? generations : await readGenerations(database, store.location, collection, options);
+  const pointedAt = new Set(names.aliases.values());
+  const found = left
+    .filter((name) => !known.has(name))
+    .map((name) => {
+      // Any other one may have been built by another database, or be in use.
+      const isOwn = generations.dropped.has(name) && !pointedAt.has(name);
+      return aboutCollection(collection, 'leftover_generation', name, isOwn ? 'delete_collection' : 'none');
+    });
   const { live } = generations;
   if (live === null || names.aliases.get(collection) === live.physical) return found;
 
@@ -39,13 +54,40 @@ export async function checkNames(
   const now = await readGenerations(database, store.location, collection, options);
   if (now.live?.id !== live.id) throw new GenerationMovedError();
   if (target === live.physical) return found;
-  const canBeSet = names.collections.includes(live.physical) ? 'set_alias' : 'none';
   const kind = target === null ? 'alias_missing' : 'alias_elsewhere';
-  return [...found, aboutCollection(collection, kind, target, canBeSet)];
+  return [...found, aboutCollection(collection, kind, target, 'set_alias')];
+}
+
+/**
+ * Whether a collection is still there and looks like vecpipe's: without points, or with such of the entity. What else
+ * bears such a name, as `reports__2024`, is none of ours.
+ */
+async function isGeneration(
+  store: VectorStore,
+  name: string,
+  entity: string,
+  options: CallOptions,
+): Promise<boolean> {
+  try {
+    if ((await store.describeCollection(name, options)) === null) return false;
+    const [point] = await store.scroll(name, { limit: 1, payload: 'identity', ...options });
+    return !point || identityOf(point.payload)?.entity === entity;
+  } catch (error) {
+    if (isOfOthers(error)) return false;
+    throw error;
+  }
+}
+
+/** It has other vectors than vecpipe's, or was deleted meanwhile. */
+function isOfOthers(error: unknown): boolean {
+  return (
+    error instanceof VecpipeError &&
+    (error.code === 'collection_foreign' || error.code === 'collection_missing')
+  );
 }
 
 export function isGenerationOf(collection: string, name: string): boolean {
-  return name.startsWith(`${collection}__`) && /^\d+$/.test(name.slice(collection.length + 2));
+  return name.startsWith(`${collection}__`) && /^[1-9]\d*$/.test(name.slice(collection.length + 2));
 }
 
 export function aboutCollection(

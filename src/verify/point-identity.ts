@@ -10,7 +10,11 @@ export function identityOf(payload: object): PointIdentity | null {
     typeof entity === 'string' &&
     typeof key === 'string' &&
     typeof chunk === 'number' &&
+    Number.isSafeInteger(chunk) &&
+    chunk >= 0 &&
     typeof hash === 'string' &&
-    typeof fingerprint === 'string';
+    typeof fingerprint === 'string' &&
+    // No row can be called so, and Postgres cannot even be asked for one.
+    !`${tenant}${entity}${key}`.includes('\0');
   return isWhole ? (identity as PointIdentity) : null;
 }

@@ -8,7 +8,7 @@ import type { PointJudge } from './confirm-points.ts';
 import type { Candidate } from './candidate.ts';
 import type { Confirmed, Repair } from './finding.ts';
 import { recordedTenants } from './recorded-rows.ts';
-import type { SpilledList } from './spilled-list.ts';
+import type { ReadableList } from './spilled-list.ts';
 import { readGenerations, templateOf } from './unit.ts';
 import type { Unit } from './unit.ts';
 import type { VerifyContext } from './verify-collection.ts';
@@ -54,14 +54,14 @@ const TOGETHER = 500;
 /**
  * Repairs one collection: queues rows, so that workers decide from the rows as they are now, and deletes what no row
  * accounts for. What is deleted is looked at once more before. Expects a live generation that can be written to, and
- * that the queue is worked off afterwards.
+ * that the queue is worked off afterwards. Nothing is queued for tenants that are not among the unit's sources.
  * @param repairs what was done is added to it
  * @returns what a comparison found that cannot be queued, such as too many deletes
  */
 export async function repairCollection(
   context: VerifyContext,
   unit: Unit,
-  found: SpilledList<Confirmed>,
+  found: ReadableList<Confirmed>,
   repairs: Repairs,
   options: RepairOptions,
 ): Promise<Failure[]> {
@@ -110,8 +110,8 @@ class Repairer {
     const of = (wanted: Repair) => confirmed.filter(({ repair }) => repair === wanted);
     await this.#requeue(of('requeue'));
     await this.#deletePoints(of('delete_point').flatMap(({ candidate }) => candidate ?? []));
-    for (const { finding } of of('delete_collection')) await this.#deleteCollection(finding.detail ?? '');
     for (const { finding } of of('set_alias')) await this.#setAlias(finding.collection);
+    for (const { finding } of of('delete_collection')) await this.#deleteCollection(finding.detail ?? '');
     this.#repairs.left += of('none').length;
   }
 
@@ -122,8 +122,9 @@ class Repairer {
 
   async #requeue(confirmed: readonly Confirmed[]): Promise<void> {
     const byTenant = new Map<string, Set<string>>();
+    const workable = new Set(this.#unit.sources.map(({ tenant }) => tenant));
     for (const { finding } of confirmed) {
-      if (finding.tenant === null || finding.key === null) continue;
+      if (finding.tenant === null || finding.key === null || !workable.has(finding.tenant)) continue;
       const keys = byTenant.get(finding.tenant) ?? new Set();
       byTenant.set(finding.tenant, keys.add(finding.key));
     }
@@ -155,8 +156,10 @@ class Repairer {
 
   async #deleteCollection(physical: string): Promise<void> {
     const { database, store } = this.#context;
-    const { known } = await readGenerations(database, store.location, this.#unit.collection, this.#call);
-    if (known.has(physical)) return;
+    const aliases = await store.listAliases(this.#call);
+    if ([...aliases.values()].includes(physical)) return;
+    const { dropped } = await readGenerations(database, store.location, this.#unit.collection, this.#call);
+    if (!dropped.has(physical)) return;
     await store.deleteCollection(physical, this.#call);
     this.#repairs.deletedCollections.push(physical);
   }

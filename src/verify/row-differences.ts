@@ -7,42 +7,49 @@ import type { RowSource } from '../sources/rows/row-source.ts';
 import type { Confirmed, FindingKind } from './finding.ts';
 import { readKnowledge, wasAtRest } from './recorded-rows.ts';
 import type { RowKnowledge } from './recorded-rows.ts';
-import { SpilledList } from './spilled-list.ts';
+import type { ReadableList, SpilledList } from './spilled-list.ts';
 
 /** Rows looked at again together; they are read whole. */
 const TOGETHER = 256;
 
 /**
  * The rows of one tenant that were not what is recorded of them when the pass began. They are looked at again at its
- * end: what somebody put in order meanwhile, or has begun to, is no finding. The opener disposes.
+ * end: what somebody put in order meanwhile, or has begun to, is no finding.
  */
-export class RowDifferences implements AsyncDisposable {
+export class RowDifferences {
   /** Rows whose key is null: they cannot be told apart, so they are never stored. */
   keyless = 0;
   readonly #database: Database;
   readonly source: RowSource;
   readonly #generationId: number | null;
   readonly #collection: string;
-  readonly #rows = new SpilledList<DifferingRow>();
+  readonly #list: SpilledList<DifferingRow>;
+  #rows: ReadableList<DifferingRow> | null = null;
 
+  /** @param list keeps the rows, also those of other tenants, one after the other; the caller disposes */
   constructor(
     database: Database,
     source: RowSource,
     { collection, generationId }: { collection: string; generationId: number | null },
+    list: SpilledList<DifferingRow>,
   ) {
     this.#database = database;
     this.source = source;
+    this.#list = list;
     this.#collection = collection;
     this.#generationId = generationId;
   }
 
   /** @throws {VecpipeError} `usage` when the source cannot be read */
   async collect(options: CallOptions): Promise<void> {
+    const list = this.#list;
+    const from = list.length;
     const keep = async (rows: DifferingRow[]) => {
-      for (const row of rows) await this.#rows.push(row);
+      for (const row of rows) await list.push(row);
     };
     const read = await readDifferingRows(this.#database, this.source, this.#generationId, keep, options);
     this.keyless = read.keyless;
+    this.#rows = list.part(from, list.length);
   }
 
   /**
@@ -50,11 +57,8 @@ export class RowDifferences implements AsyncDisposable {
    * @throws {GenerationMovedError}
    */
   async *confirmed(options: CallOptions): AsyncGenerator<Confirmed[]> {
+    if (this.#rows === null) return;
     for await (const rows of this.#rows.groups(TOGETHER)) yield await this.#confirm(rows, options);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#rows[Symbol.asyncDispose]();
   }
 
   async #confirm(rows: readonly DifferingRow[], options: CallOptions): Promise<Confirmed[]> {

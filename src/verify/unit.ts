@@ -46,6 +46,8 @@ export interface Generations {
   live: LiveGeneration | null;
   /** Names of the physical collections that are recorded and not dropped. */
   known: ReadonlySet<string>;
+  /** Names of those that this database has built and dropped; their numbers are never used again. */
+  dropped: ReadonlySet<string>;
 }
 
 /** What is recorded of a collection's generations in a store. */
@@ -63,9 +65,11 @@ export async function readGenerations(
   );
   const physicalOf = (row: GenerationRow) => physicalName(collection, row.number);
   const live = rows.find(({ status }) => status === 'live');
+  const isDropped = ({ status }: GenerationRow) => status === 'dropped';
   return {
     live: live ? { ...live, physical: physicalOf(live) } : null,
-    known: new Set(rows.filter(({ status }) => status !== 'dropped').map((row) => physicalOf(row))),
+    known: new Set(rows.filter((row) => !isDropped(row)).map((row) => physicalOf(row))),
+    dropped: new Set(rows.filter((row) => isDropped(row)).map((row) => physicalOf(row))),
   };
 }
 

@@ -7,6 +7,7 @@ import { changedSettings } from '../pipeline/fingerprint.ts';
 import type { FingerprintSettings } from '../pipeline/fingerprint.ts';
 import { recordedPoints } from '../pipeline/recorded-points.ts';
 import { readBacklog } from '../queue/backlog.ts';
+import type { DifferingRow } from '../sources/rows/differing-rows.ts';
 import type { RowSource } from '../sources/rows/row-source.ts';
 import { aboutCollection, checkNames, readStoreNames } from './check-names.ts';
 import type { PointJudge } from './confirm-points.ts';
@@ -14,6 +15,7 @@ import type { Confirmed } from './finding.ts';
 import { GenerationMovedError, recordedTenants } from './recorded-rows.ts';
 import { RowDifferences } from './row-differences.ts';
 import { sampleVectors } from './sample-vectors.ts';
+import { SpilledList } from './spilled-list.ts';
 import { readGenerations, templateOf } from './unit.ts';
 import type { LiveGeneration, Unit } from './unit.ts';
 import { verifyPoints } from './verify-points.ts';
@@ -46,6 +48,8 @@ export interface Pass {
   points: number;
   /** Rows in the queue when the pass ended, which were passed over. */
   queuedRows: number;
+  /** Those of them that have failed, and were not done since. */
+  failedRows: number;
   /** Vectors that were compared with such that were made anew. */
   sampled: number;
   /** Sent to providers for those. */
@@ -75,7 +79,7 @@ export async function passOver(
   const generations = await readGenerations(database, store.location, collection, call);
   const { live } = generations;
   try {
-    await onConfirmed(await checkNames(database, store, collection, { names, generations }, call));
+    await onConfirmed(await checkNames(database, store, unit, { names, generations }, call));
     return await passOverRows(context, unit, live, options, onConfirmed);
   } catch (error) {
     // A collection that a reindex has dropped meanwhile cannot be read any more.
@@ -98,37 +102,38 @@ async function passOverRows(
     recordedPoints: 0,
     points: 0,
     queuedRows: 0,
+    failedRows: 0,
     sampled: 0,
     tokens: 0,
     keyless: [],
     changedSettings: [],
   };
   const opened: RowDifferences[] = [];
-  try {
-    for (const { open } of unit.sources) {
-      const source = await open(templateOf(live), call);
-      const place = { collection: unit.collection, generationId: live?.id ?? null };
-      opened.push(new RowDifferences(database, source, place));
-    }
-    // Beside the points: the database compares while the store is read.
-    const collecting = collectAll(opened, call);
-    collecting.catch(() => {});
-    try {
-      if (live !== null) await passOverPoints(context, unit, live, options, pass, onConfirmed);
-    } finally {
-      await collecting.catch(() => {});
-    }
-    await collecting;
-    for (const differences of opened) {
-      const { keyless: rows, source } = differences;
-      if (rows > 0) pass.keyless.push({ tenant: source.tenant, rows, source });
-      for await (const confirmed of differences.confirmed(call)) await onConfirmed(confirmed);
-    }
-  } finally {
-    for (const differences of opened) await differences[Symbol.asyncDispose]();
+  await using differing = new SpilledList<DifferingRow>();
+  for (const { open } of unit.sources) {
+    const source = await open(templateOf(live), call);
+    const place = { collection: unit.collection, generationId: live?.id ?? null };
+    opened.push(new RowDifferences(database, source, place, differing));
   }
-  for (const { tenant } of unit.sources)
-    pass.queuedRows += (await readBacklog(database, tenant, unit.entity, call)).pending;
+  // Beside the points: the database compares while the store is read.
+  const collecting = collectAll(opened, call);
+  collecting.catch(() => {});
+  try {
+    if (live !== null) await passOverPoints(context, unit, live, options, pass, onConfirmed);
+  } finally {
+    await collecting.catch(() => {});
+  }
+  await collecting;
+  for (const differences of opened) {
+    const { keyless: rows, source } = differences;
+    if (rows > 0) pass.keyless.push({ tenant: source.tenant, rows, source });
+    for await (const confirmed of differences.confirmed(call)) await onConfirmed(confirmed);
+  }
+  for (const { tenant } of unit.sources) {
+    const { pending, unrepaired } = await readBacklog(database, tenant, unit.entity, call);
+    pass.queuedRows += pending;
+    pass.failedRows += unrepaired;
+  }
   const { live: now } = await readGenerations(database, store.location, unit.collection, call);
   if (now?.id !== live?.id) throw new GenerationMovedError();
   return pass;

@@ -104,19 +104,23 @@ async function take(
   result: Verification,
 ): Promise<void> {
   const counts = new Map<string, FindingCount>();
-  for await (const group of found.groups(GROUP)) {
-    for (const { finding } of group) {
-      const { collection, tenant, entity, kind } = finding;
-      const name = JSON.stringify([tenant, entity, kind]);
-      const count = counts.get(name) ?? { collection, tenant, entity, kind, count: 0 };
-      count.count += 1;
-      counts.set(name, count);
-      if (result.examples.length < examples) result.examples.push(finding);
+  try {
+    for await (const group of found.groups(GROUP)) {
+      for (const { finding } of group) {
+        const { collection, tenant, entity, kind } = finding;
+        const name = JSON.stringify([tenant, entity, kind]);
+        const count = counts.get(name) ?? { collection, tenant, entity, kind, count: 0 };
+        count.count += 1;
+        counts.set(name, count);
+        if (result.examples.length < examples) result.examples.push(finding);
+      }
+      result.findings += group.length;
+      await onFound?.(unit, group);
     }
-    result.findings += group.length;
-    await onFound?.(unit, group);
+  } finally {
+    // Also where they could not be handed on: the report says what was seen.
+    result.counts.push(...[...counts.values()].toSorted(byTenantAndKind));
   }
-  result.counts.push(...[...counts.values()].toSorted(byTenantAndKind));
 }
 
 function byTenantAndKind(one: FindingCount, other: FindingCount): number {

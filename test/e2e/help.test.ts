@@ -197,12 +197,12 @@ describe('help', () => {
         --refresh                write every row again, changed or not, and pay for it again
         --yes                    delete vanished rows even when they are more than 20 % of a collection
         --limit <n>              work on at most n rows
-        --batch-size <n>         rows a batch (default: 256)
-        --concurrency <n>        batches under way at once, per worker (default: 4, with a gateway 8)
-        --max-credits <n>        reserve at most n credits in this run, over all its tenants
         --workers <n>            processes that share the work, with a Postgres server (default: 1)
         --watch                  keep running, and work whenever there is something to do
         --health-file <file>     write what the run is doing to a file, for a supervisor
+        --batch-size <n>         rows a batch (default: 256)
+        --concurrency <n>        batches under way at once, per worker (default: 4, with a gateway 8)
+        --max-credits <n>        reserve at most n credits in this run, over all its tenants
         --grace <duration>       time for batches under way once a stop is asked for (default: 20s)
         --max-outage <duration>  wait so long for a service that goes away (default: 5m)
         -h, --help               display help for command

@@ -78,6 +78,40 @@ describe.each(workspaces)('reindex, $name', (variant) => {
     });
   });
 
+  it(
+    'goes back to an old generation that any other run would drop, and gives up what is not wanted any more',
+    { timeout: 120_000 },
+    async () => {
+      await using workspace = await variant.create();
+      await stored(workspace, 10);
+      await workspace.write('vecpipe.config.yaml', config(NEW_TEXT));
+      expect((await workspace.json(['reindex', '--entity', 'projects', '--keep', '1h'])).exitCode).toBe(0);
+      await workspace.sql(
+        `update vecpipe.generations set keep_until = now() - interval '1 second' where keep_until is not null`,
+      );
+      expect(await workspace.json(['reindex', '--entity', 'projects', '--rollback'])).toMatchObject({
+        exitCode: 0,
+        collections: [{ generation: 1 }],
+      });
+
+      // As an interrupted run leaves it behind.
+      await workspace.sql(
+        `insert into vecpipe.generations (store, collection, generation, fingerprint, settings, dimensions, status)
+      select store, collection, 3, 'other', settings, dimensions, 'building' from vecpipe.generations
+      where status = 'live'`,
+      );
+      await workspace.write('vecpipe.config.yaml', config(OLD_TEXT));
+      expect(await workspace.json(['reindex', '--entity', 'projects', '--if-needed'])).toMatchObject({
+        exitCode: 0,
+        entities: [],
+      });
+      expect(await generations(workspace)).toMatchObject([
+        { generation: 2, status: 'retired' },
+        { generation: 1, status: 'live' },
+      ]);
+    },
+  );
+
   it('has nothing to rebuild before the first run, which is no error when nobody is there to read it', async () => {
     await using workspace = await variant.create();
     await workspace.write('vecpipe.config.yaml', config(OLD_TEXT));

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -89,6 +90,29 @@ describe.each(workspaces)('verify with $name', (variant) => {
     expect(guarded).toMatchObject({ exitCode: 3, failures: [{ code: 'delete_guard' }] });
     expect(await verify('--fix', '--yes')).toMatchObject({ exitCode: 0 });
   });
+
+  it('works off what an interrupted repair has queued, also where nothing else is found', async () => {
+    await workspace.sql(
+      `insert into vecpipe.queue (tenant, entity, key, operation, unconfirmed) select tenant, entity, key, 'upsert', true from vecpipe.vector_state where key = '5'`,
+    );
+    const looked = await verify();
+    expect(looked).toMatchObject({ exitCode: 0, verify: { findings: 0, collections: [{ queuedRows: 1 }] } });
+    expect(looked.stderr).toContain('1 row still queued and passed over');
+    const fixed = await verify('--fix');
+    expect(fixed).toMatchObject({ exitCode: 0, verify: { findings: 0, collections: [{ queuedRows: 0 }] } });
+    expect(fixed.stderr).toContain('Rows, record and points agree');
+  });
+
+  it.skipIf(!existsSync('/dev/full'))(
+    'shows what it found also when the file of findings takes none of it',
+    async () => {
+      await workspace.sql(`update vecpipe.vector_state set chunks = 2 where key = '6'`);
+      const { exitCode, error, verify: seen } = await verify('--findings', '/dev/full');
+      expect([exitCode, error?.code]).toEqual([2, 'findings_file_unwritable']);
+      expect(kinds(seen)).toEqual(['missing 1']);
+      expect(await verify('--fix')).toMatchObject({ exitCode: 0 });
+    },
+  );
 
   it('takes no folder for a file', async () => {
     expect(await verify('--findings', '.')).toMatchObject({

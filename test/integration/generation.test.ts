@@ -81,12 +81,15 @@ function describeGenerations(variant: BackendVariant): void {
           'chunking',
           fingerprintSettings({ ...entity, chunk: { maxTokens: 9, overlap: 0 } }, new FakeProvider()),
         ],
-        ['model', fingerprintSettings(entity, new FakeProvider({ modelId: 'fake/other' }))],
         [
-          'model, dimensions',
+          'model (fake/model, now fake/other)',
+          fingerprintSettings(entity, new FakeProvider({ modelId: 'fake/other' })),
+        ],
+        [
+          'model (fake/model, now fake/other), width (8, now 4)',
           fingerprintSettings(entity, new FakeProvider({ modelId: 'fake/other', dimensions: 4 })),
         ],
-        ['provider', { ...SETTINGS, provider: 'other' }],
+        ['provider (fake, now other)', { ...SETTINGS, provider: 'other' }],
       ])('are refused by name, and nothing is touched: %s', async (name, settings) => {
         const collection = backend.testStore.name('settings');
         const before = await ensure(collection);

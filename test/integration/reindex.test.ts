@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { collectionName } from '../../src/entities/entity.ts';
 import type { Entity } from '../../src/entities/entity.ts';
 import { unavailableError } from '../../src/errors/vecpipe-error.ts';
+import { fingerprintOf } from '../../src/pipeline/fingerprint.ts';
+import { abandonOthers } from '../../src/reindex/claim-generation.ts';
 import { dropExpired, dropRetired } from '../../src/reindex/drop-generations.ts';
 import { readGenerations } from '../../src/reindex/generation-records.ts';
 import type { GenerationRecord } from '../../src/reindex/generation-records.ts';
@@ -10,7 +12,9 @@ import { healAlias } from '../../src/reindex/heal-alias.ts';
 import { holdClaims } from '../../src/reindex/hold-claims.ts';
 import { restoreLoads } from '../../src/reindex/load-profile.ts';
 import { rollBack } from '../../src/reindex/rollback.ts';
+import { claimBatch } from '../../src/queue/claim-batch.ts';
 import { recordRunEnd, recordRunStart } from '../../src/runs/record-run.ts';
+import { queueDifference } from '../../src/sources/rows/difference.ts';
 import { openRowSource } from '../../src/sources/rows/open-row-source.ts';
 import { availableBackends } from '../helpers/backends.ts';
 import type { Backend, BackendVariant } from '../helpers/backends.ts';
@@ -200,6 +204,40 @@ function describeReindex(variant: BackendVariant): void {
       expect((await running).counts).toMatchObject({ embedded: 1 });
     });
 
+    test('a hold begins when claims that have not seen it are known', async ({ skip }) => {
+      const { database } = backend;
+      if (database.exclusive) skip('only one session at a time');
+      const items = await stored(rows(3));
+      const [live] = await generationsOf(items);
+      const generationId = live?.id ?? 0;
+      await items.table.put(row(1, { body: 'new' }));
+      const source = await openRowSource(database, items.entity, items.tenant);
+      await queueDifference(database, source, generationId, { deleteAll: false });
+      const gate = new Gate();
+      const { tenant } = items;
+      const claiming = database.transaction(async (tx) => {
+        const claim = { tenant, entity: items.entity.name, runId: randomUUID(), limit: 9, leaseMs: 60_000 };
+        await claimBatch(tx, { ...claim, generationId });
+        await gate.pass();
+      });
+      await gate.waiting();
+      let isHeld = false;
+      const holding = holdClaims(database, generationId).then((hold) => {
+        isHeld = true;
+        return hold;
+      });
+      for (let isWaiting = false; !isWaiting && !isHeld;) {
+        const { rows: waiting } = await database.query(
+          `select from pg_stat_activity where wait_event_type = 'Lock' and query like '%held_until = now()%'`,
+        );
+        isWaiting = waiting.length > 0;
+      }
+      expect(isHeld).toBe(false);
+      gate.open();
+      await claiming;
+      await (await holding)[Symbol.asyncDispose]();
+    });
+
     test('a run of the old generation that is under way at the swap ends with what to do', async () => {
       const items = await stored(rows(3));
       const target = await items.target();
@@ -310,6 +348,92 @@ function describeReindex(variant: BackendVariant): void {
       expect(await next.differences()).toEqual([]);
     });
 
+    test('a run that looked before the swap does not move the alias back', async () => {
+      const items = await stored(rows(4));
+      const next = items.with({}, otherModel());
+      let isSwapped = false;
+      const store = intercept(backend.store, {
+        before: async ({ method }) => {
+          // It has read which generation is live, and looks now where the alias leads to.
+          if (method !== 'resolveAlias' || isSwapped) return;
+          isSwapped = true;
+          expect(await next.reindex()).toMatchObject({ error: undefined, isSwapped: true });
+        },
+      });
+      await expect(items.run({}, { store })).rejects.toMatchObject({ code: 'generation_replaced' });
+      expect(isSwapped).toBe(true);
+      const [live] = await generationsOf(items);
+      expect(live).toMatchObject({ number: 2, status: 'live' });
+      expect(await backend.store.resolveAlias(collectionName(items.entity, items.tenant))).toBe(
+        live?.physical,
+      );
+    });
+
+    test('a swap that was overtaken by a rollback leaves the alias where that has put it', async () => {
+      const items = await stored(rows(4));
+      let isBack = false;
+      const store = intercept(backend.store, {
+        before: async ({ method }) => {
+          if (method !== 'setAlias' || isBack) return;
+          isBack = true;
+          await rollback(items);
+        },
+      });
+      await items.with({}, otherModel()).reindex({}, { store });
+      expect(isBack).toBe(true);
+      const live = (await generationsOf(items)).find(({ status }) => status === 'live');
+      expect(live?.number).toBe(1);
+      expect(await backend.store.resolveAlias(collectionName(items.entity, items.tenant))).toBe(
+        live?.physical,
+      );
+    });
+
+    test('is not swapped when others could claim rows meanwhile, and is when it is run again', async () => {
+      const items = await stored(rows(4));
+      const next = items.with({}, otherModel());
+      const [live] = await generationsOf(items);
+      let isHeld = false;
+      const database = intercept(backend.database, {
+        after: async ({ method, args }) => {
+          if (method !== 'query' || !String(args[0]).includes('held_until = now()') || isHeld) return;
+          isHeld = true;
+          // As after a process that was stopped for longer than the hold lasts.
+          await backend.database.query('update vecpipe.generations set held_until = now() where id = $1', [
+            live?.id ?? 0,
+          ]);
+        },
+      });
+      const outcome = await next.reindex({}, { database, store: backend.store });
+      expect(outcome.error).toMatchObject({ family: 'unavailable', code: 'hold_lost' });
+      expect(await statuses(items)).toEqual(['2 building', '1 live']);
+      expect(await next.reindex()).toMatchObject({ error: undefined, isSwapped: true, generation: 2 });
+    });
+
+    test('goes on where the store has lost what was built so far', async () => {
+      const items = await stored(rows(8));
+      const stop = new AbortController();
+      const next = items.with({}, otherModel());
+      let calls = 0;
+      next.provider.before = () => {
+        calls += 1;
+        if (calls === 2) stop.abort(new Error('stopped'));
+      };
+      await next.reindex({ stop: stop.signal, batchSize: 2, batchesInFlight: 1 });
+      next.provider.before = undefined;
+      const [building] = await generationsOf(items);
+      await backend.store.deleteCollection(building?.physical ?? '');
+      expect(await next.reindex()).toMatchObject({ error: undefined, isSwapped: true, generation: 2 });
+      expect(await next.differences()).toEqual([]);
+    });
+
+    test('that is refused leaves nothing begun', async () => {
+      const items = await stored(rows(10));
+      await items.table.remove(...rows(9).map(({ id }) => id));
+      const { error } = await items.with({}, otherModel()).reindex();
+      expect(error).toMatchObject({ code: 'collection_shrinks' });
+      expect(await statuses(items)).toEqual(['1 live']);
+    });
+
     test('one that was begun with other settings is dropped, its points and work with it', async () => {
       const items = await stored(rows(8));
       const stop = new AbortController();
@@ -323,6 +447,43 @@ function describeReindex(variant: BackendVariant): void {
       expect((await physicals(items)).map((name) => name.slice(-1))).toEqual(['1', '3']);
       expect(await buildingWork(items)).toBe(0);
       expect(await wanted.differences()).toEqual([]);
+    });
+
+    test('one that is not wanted any more can be given up, but not while a run builds it', async () => {
+      const items = await stored(rows(4));
+      const runId = randomUUID();
+      await recordRunStart(backend.database, { id: runId, command: 'reindex', tenants: [], entities: [] });
+      const stop = new AbortController();
+      const next = items.with({}, otherModel());
+      next.provider.before = () => stop.abort(new Error('stopped'));
+      await next.reindex({ runId, stop: stop.signal, abort: stop.signal });
+      const { settings } = await items.target();
+      const collection = collectionName(items.entity, items.tenant);
+      const giveUp = () =>
+        abandonOthers(backend.database, backend.store.location, {
+          collection,
+          settings,
+          runId: randomUUID(),
+        });
+      await expect(giveUp()).rejects.toMatchObject({ code: 'reindex_running' });
+      await recordRunEnd(backend.database, runId, { exitCode: 143, counts: {}, error: null });
+      const given = await giveUp();
+      expect(given).toMatchObject({ number: 2 });
+      // As every later run does.
+      expect(await dropExpired(backend.database, backend.store, [collection])).toMatchObject([{ number: 2 }]);
+      expect(await statuses(items)).toEqual(['1 live']);
+      expect(await buildingWork(items)).toBe(0);
+      expect(await giveUp()).toBeNull();
+    });
+
+    test('the settings of an adopted collection are those of its fingerprint', async () => {
+      const items = await stored(rows(1));
+      await backend.database.query(
+        `update vecpipe.generations set settings = settings || '{"adoptedFrom": "other"}' where collection = $1`,
+        [collectionName(items.entity, items.tenant)],
+      );
+      const [live] = await generationsOf(items);
+      expect(live && fingerprintOf(live.settings)).toBe(live?.fingerprint);
     });
 
     test('never replaces a collection by a much smaller one, as after a truncation, unless told to', async () => {
@@ -405,6 +566,21 @@ function describeReindex(variant: BackendVariant): void {
         // And forth again.
         expect(await rollback(items)).toMatchObject({ live: { number: 2 } });
         expect(await next.differences()).toEqual([]);
+      });
+
+      test('and a drop at the same time do not take the live collection away', async () => {
+        const items = await stored(rows(3));
+        await items.with({}, otherModel()).reindex();
+        const alias = collectionName(items.entity, items.tenant);
+        const store = intercept(backend.store, {
+          before: async ({ method }) => {
+            if (method === 'deleteCollection') await rollback(items).catch(() => {});
+          },
+        });
+        await dropRetired(backend.database, store, alias);
+        const live = (await generationsOf(items)).find(({ status }) => status === 'live');
+        expect(await backend.store.describeCollection(live?.physical ?? '')).not.toBeNull();
+        expect(await backend.store.resolveAlias(alias)).toBe(live?.physical);
       });
 
       test('has nothing to go back to after a drop', async () => {

@@ -1,11 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { collectionName } from '../../src/entities/entity.ts';
+import { rollBack } from '../../src/reindex/rollback.ts';
 import { openRowSource } from '../../src/sources/rows/open-row-source.ts';
 import { installTriggers } from '../../src/triggers/install-triggers.ts';
 import { triggerDefinition } from '../../src/triggers/trigger-definition.ts';
 import { availableBackends } from '../helpers/backends.ts';
 import type { Backend, BackendVariant } from '../helpers/backends.ts';
+import { FakeProvider } from '../helpers/fake-provider.ts';
 import { intercept } from '../helpers/intercept.ts';
-import { Items, queueOf } from '../helpers/pipeline.ts';
+import { Items, NEVER, queueOf } from '../helpers/pipeline.ts';
 import type { ItemRow } from '../helpers/pipeline.ts';
 
 const items = (...ids: readonly number[]): ItemRow[] =>
@@ -61,6 +65,29 @@ function describeRuns(variant: BackendVariant): void {
       expect(outcome.counts).toMatchObject({ stored: 2, deleted: 1, unchanged: 0, pending: 0 });
       expect(await keys()).toEqual([1, 2, 4, 5, 6, 7, 8, 9, 10, 11]);
       expect(await queue()).toEqual([]);
+    });
+
+    test('compares after a rollback, since what was queued was done for the other generation', async () => {
+      const { one, table, run } = await watchedItems();
+      const { database, store } = backend;
+      const next = one.with({}, new FakeProvider({ modelId: 'fake/other', dimensions: 12 }));
+      expect(await next.reindex()).toMatchObject({ error: undefined, isSwapped: true });
+      await table.put({ id: '2', name: 'changed' });
+      expect((await next.run()).counts).toMatchObject({ embedded: 1 });
+      const source = await openRowSource(database, one.entity, one.tenant);
+      const unit = {
+        collection: collectionName(one.entity, one.tenant),
+        entity: one.entity.name,
+        sources: [source],
+      };
+      await rollBack({ database, store, report: () => {} }, unit, {
+        runId: randomUUID(),
+        deleteAll: false,
+        stop: NEVER,
+      });
+      expect((await run()).outcome.counts).toMatchObject({ embedded: 1 });
+      expect(await one.differences()).toEqual([]);
+      expect((await run()).comparisons).toBe(0);
     });
 
     test('compares when every row is to be written again', async () => {

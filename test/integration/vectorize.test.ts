@@ -811,6 +811,7 @@ function describeVectorize(variant: BackendVariant): void {
           keyless: 0,
           guarded: false,
           queued: 0,
+          copied: 0,
           embed: 4,
           payloadOnly: 1,
           empty: 2,

@@ -11,7 +11,7 @@ import { fakeVector } from '../helpers/fake-provider.ts';
 import { Gate } from '../helpers/gate.ts';
 import { intercept } from '../helpers/intercept.ts';
 import { Items } from '../helpers/pipeline.ts';
-import type { ItemRow } from '../helpers/pipeline.ts';
+import type { ItemRow, PipelineContext } from '../helpers/pipeline.ts';
 import { testQdrantUrl } from '../helpers/stores.ts';
 import { pointsTable, stripIdentity } from '../helpers/verify-faults.ts';
 import { unitOf, verifyUnit } from '../helpers/verify-ground.ts';
@@ -93,7 +93,7 @@ describe.each(availableBackends())('verify on $name', (variant) => {
     );
     const result = await verifyUnit(backend, unitOf(backend, [items]));
     expect(result.names).toEqual([]);
-    expect(result.collections).toMatchObject([{ queuedRows: 3 }]);
+    expect(result.collections).toMatchObject([{ queuedRows: 3, failedRows: 0 }]);
   });
 
   it('counts the work of a generation that is being built for nothing', async () => {
@@ -203,6 +203,28 @@ describe.each(availableBackends())('verify on $name', (variant) => {
       expect((await verifyUnit(backend, unitOf(backend, [one, other]))).names).toEqual(['wrong_tenant k1#0']);
     });
 
+    it('queues nothing for a tenant whom nobody can work for', async () => {
+      const [one, other] = await sharing();
+      const physical = await physicalOf(one);
+      await backend.store.deletePoints(physical, [idOf(one, 'k0'), idOf(other, 'k0')]);
+      await using found = new SpilledList<Confirmed>();
+      const { names } = await verifyUnit(backend, unitOf(backend, [one, other]), {
+        onFound: async (_unit, confirmed) => {
+          for (const each of confirmed) await found.push(each);
+        },
+      });
+      expect(names).toEqual(['missing k0#0', 'missing k0#0']);
+      const repairs = noRepairs();
+      const unit = unitOf(backend, [one]);
+      await repairCollection({ ...backend, report: () => {} }, unit, found, repairs, { deleteAll: false });
+      expect(repairs.requeuedRows).toBe(1);
+      const { rows: queued } = await backend.database.query<{ tenant: string }>(
+        'select tenant from vecpipe.queue where tenant = any ($1::text[])',
+        [[one.tenant, other.tenant]],
+      );
+      expect(queued).toEqual([{ tenant: one.tenant }]);
+    });
+
     it('sees strays of nobody only when all tenants are selected', async () => {
       const [one, other] = await sharing();
       const physical = await physicalOf(one);
@@ -212,27 +234,108 @@ describe.each(availableBackends())('verify on $name', (variant) => {
     });
   });
 
-  it('finds leftover generations and an alias that leads elsewhere, and puts both right', async () => {
-    const items = await stored(rows(2));
-    const collection = items.entity.collection.replace('{tenant}', items.tenant);
-    const leftover = `${collection}__9`;
-    await backend.store.createCollection(leftover, 8);
-    await backend.store.setAlias(collection, leftover);
-    const unit = unitOf(backend, [items]);
+  /** One verification, then the repair of what it found. */
+  async function repairOf(items: Items, context: PipelineContext = backend) {
+    const unit = unitOf(context, [items]);
     await using found = new SpilledList<Confirmed>();
     const onFound = async (_unit: unknown, confirmed: readonly Confirmed[]) => {
       for (const each of confirmed) await found.push(each);
     };
-    const result = await verifyUnit(backend, unit, { onFound });
-    expect(result.all.map(({ kind, detail }) => [kind, detail])).toEqual([
-      ['leftover_generation', leftover],
-      ['alias_elsewhere', leftover],
-    ]);
+    const { all } = await verifyUnit(context, unit, { onFound });
     const repairs = noRepairs();
-    await repairCollection({ ...backend, report: () => {} }, unit, found, repairs, { deleteAll: false });
-    expect(repairs).toMatchObject({ deletedCollections: [leftover], aliases: [collection] });
-    expect((await verifyUnit(backend, unit)).names).toEqual([]);
+    await repairCollection({ ...context, report: () => {} }, unit, found, repairs, { deleteAll: false });
+    return { found: all.map(({ kind, detail }) => [kind, detail]), repairs };
+  }
+  async function verifyConfirmed(items: Items): Promise<Confirmed[]> {
+    const all: Confirmed[] = [];
+    const onFound = async (_unit: unknown, confirmed: readonly Confirmed[]) => void all.push(...confirmed);
+    await verifyUnit(backend, unitOf(backend, [items]), { onFound });
+    return all;
+  }
+  const aliasOf = (items: Items) => items.entity.collection.replace('{tenant}', items.tenant);
+  /** A generation that is recorded as dropped. */
+  const recordDropped = (items: Items, number: number) =>
+    backend.database.query(
+      `insert into vecpipe.generations (store, collection, generation, fingerprint, settings, dimensions, status)
+      select store, collection, $3, fingerprint, settings, dimensions, 'dropped'
+      from vecpipe.generations where store = $1 and collection = $2 and generation = 1`,
+      [backend.store.location, aliasOf(items), number],
+    );
+
+  it('sets an alias that leads elsewhere, and deletes what this database has built and dropped', async () => {
+    const items = await stored(rows(2));
+    const collection = aliasOf(items);
+    const leftover = `${collection}__8`;
+    await recordDropped(items, 8);
+    await backend.store.createCollection(leftover, 8);
+    await backend.store.createCollection(`${collection}__9`, 8);
+    await backend.store.setAlias(collection, `${collection}__9`);
+    expect(await repairOf(items)).toMatchObject({
+      found: [
+        ['leftover_generation', leftover],
+        ['leftover_generation', `${collection}__9`],
+        ['alias_elsewhere', `${collection}__9`],
+      ],
+      repairs: { deletedCollections: [leftover], aliases: [collection], left: 1 },
+    });
     expect(await backend.store.resolveAlias(collection)).toBe(`${collection}__1`);
+    expect(await backend.store.describeCollection(leftover)).toBeNull();
+    // Nothing says that this database built it, so it may be what another one lives on.
+    expect(await backend.store.describeCollection(`${collection}__9`)).not.toBeNull();
+    await backend.store.deleteCollection(`${collection}__9`);
+    expect(await repairOf(items)).toMatchObject({ found: [] });
+  });
+
+  it('deletes no generation that an alias leads to, whatever is recorded of it', async () => {
+    const items = await stored(rows(2));
+    const dropped = `${aliasOf(items)}__7`;
+    await recordDropped(items, 7);
+    await backend.store.createCollection(dropped, 8);
+    const alias = backend.testStore.name('readers');
+    await backend.store.setAlias(alias, dropped);
+    expect(await repairOf(items)).toMatchObject({
+      found: [['leftover_generation', dropped]],
+      repairs: { deletedCollections: [], left: 1 },
+    });
+    expect(await backend.store.resolveAlias(alias)).toBe(dropped);
+  });
+
+  it('takes no collection for a generation that holds something else', async () => {
+    const items = await stored(rows(2));
+    const physical = `${aliasOf(items)}__2024`;
+    await backend.store.createCollection(physical, 8);
+    await backend.store.upsert(physical, [pointOf(items, 'x', RANDOM_ID)]);
+    expect((await repairOf(items)).found).toEqual([['leftover_generation', physical]]);
+    await stripIdentity({ ...backend, physical }, [RANDOM_ID]);
+    expect((await repairOf(items)).found).toEqual([]);
+    expect(await backend.store.describeCollection(physical)).not.toBeNull();
+  });
+
+  it('says nothing of a generation that is dropped, or begun again, while it looks', async () => {
+    const items = await stored(rows(2));
+    const collection = aliasOf(items);
+    for (const end of ['dropped', 'begun'] as const) {
+      const physical = `${collection}__5`;
+      await backend.store.createCollection(physical, 8);
+      let hasEnded = false;
+      const store = intercept(backend.store, {
+        after: async ({ method }) => {
+          // Between the names in the store and the record of them; or when it was not recorded and still there.
+          if (hasEnded || method !== (end === 'dropped' ? 'listAliases' : 'describeCollection')) return;
+          hasEnded = true;
+          if (end === 'dropped') await backend.store.deleteCollection(physical);
+          await backend.database.query(
+            `insert into vecpipe.generations (store, collection, generation, fingerprint, settings, dimensions, status)
+            select store, collection, 5, fingerprint, settings, dimensions, $3
+            from vecpipe.generations where store = $1 and collection = $2 and generation = 1
+            on conflict (store, collection, generation) do update set status = excluded.status`,
+            [backend.store.location, collection, end === 'dropped' ? 'dropped' : 'building'],
+          );
+        },
+      });
+      expect((await verifyUnit({ ...backend, store }, unitOf(backend, [items]))).names).toEqual([]);
+      expect(hasEnded).toBe(true);
+    }
   });
 
   it('finds every point missing where the store has lost the collection', async () => {
@@ -243,6 +346,9 @@ describe.each(availableBackends())('verify on $name', (variant) => {
       'missing k0#0',
       'missing k1#0',
     ]);
+    // Opening the collection to work makes it anew, alias and all; the alias is not left to a person.
+    const [about] = (await verifyConfirmed(items)).filter(({ finding }) => finding.kind === 'alias_missing');
+    expect(about).toMatchObject({ repair: 'set_alias' });
   });
 
   describe('while others write', () => {
@@ -400,6 +506,28 @@ describe.each(availableBackends())('verify on $name', (variant) => {
 
   // pgvector has no such ids.
   if (variant.name.endsWith('qdrant')) {
+    it("takes a point for nobody's that names what no row of Postgres can be called", async () => {
+      const items = await stored(rows(3));
+      const physical = await physicalOf(items);
+      const named = (key: string, chunk: number, id: string) => {
+        const point = pointOf(items, key, id);
+        return { ...point, payload: { vecpipe: { ...point.payload.vecpipe, chunk } } };
+      };
+      await backend.store.upsert(physical, [
+        named('a\0b', 0, RANDOM_ID),
+        named('k1', 0.5, RANDOM_ID.replace('1', '2')),
+        named('k1', -1, RANDOM_ID.replace('1', '3')),
+      ]);
+      const { found, repairs } = await repairOf(items);
+      expect(found).toEqual([
+        ['orphan', null],
+        ['orphan', null],
+        ['orphan', null],
+      ]);
+      expect(repairs.deletedPoints).toBe(3);
+      expect((await repairOf(items)).found).toEqual([]);
+    });
+
     it('finds points with numbers as ids', async () => {
       const items = await stored(rows(3));
       const physical = await physicalOf(items);

@@ -96,7 +96,8 @@ function resultLines(
     `${counted(counts.copied, 'row')} ${would}copied from ${adopted} to ${collection}`,
   ];
   const add = (count: number, what: string) => {
-    if (count > 0) lines.push(`${counted(count, 'point')} ${would}not copied: ${what}`);
+    if (count > 0)
+      lines.push(`${counted(count, 'point')} ${dryRun ? 'would not be' : 'not'} copied: ${what}`);
   };
   add(counts.withoutRow, 'no row has their key');
   add(counts.duplicates ?? 0, 'their row has another point');

@@ -4,8 +4,8 @@ import { VecpipeError } from '../../errors/vecpipe-error.ts';
 import type { Failure } from '../../pipeline/counts.ts';
 import { fingerprintOf } from '../../pipeline/fingerprint.ts';
 import { targetFailure, VectorizeFailure } from '../../pipeline/vectorize.ts';
-import { nothingToReindex } from '../../reindex/claim-generation.ts';
-import { dropRetired } from '../../reindex/drop-generations.ts';
+import { abandonOthers, nothingToReindex } from '../../reindex/claim-generation.ts';
+import { dropGeneration, dropRetired } from '../../reindex/drop-generations.ts';
 import { readGenerations } from '../../reindex/generation-records.ts';
 import { reindexCollection } from '../../reindex/reindex-collection.ts';
 import { rollBack } from '../../reindex/rollback.ts';
@@ -42,7 +42,7 @@ export const reindexMain: Main<ReindexFlags> = async (context) => {
   await recoverLeases(database, context.runId, { signal: stop });
   await pruneRuns(database, { signal: stop });
   for (const tenant of session.tenants) await settleReservations(database, tenant, { signal: stop });
-  await tidyGenerations(session, report, stop);
+  await tidyGenerations(session, report, stop, { keepsOld: options.rollback === true });
   if (options.rollback) return rollback(context, session, groups);
   if (options.dropOld) return dropOld(context, session, groups);
   return rebuild(context, session, groups);
@@ -118,7 +118,7 @@ async function rebuild(
 
 /** @returns null when nothing has to be done for it, which is said */
 async function isToRebuild(
-  { options, io, report }: Context,
+  { options, io, runId, report }: Context,
   session: Session,
   group: CollectionGroup,
   { targets }: ReindexGroup,
@@ -129,17 +129,25 @@ async function isToRebuild(
   const { collection } = group;
   const records = await readGenerations(database, store.location, collection, { signal });
   const live = records.find(({ status }) => status === 'live');
-  // One that is live and has a run was swapped by it, and the run had no time to end.
-  const isUnderWay = records.some(
-    ({ status, runId }) => status === 'building' || (status === 'live' && runId !== null),
-  );
   if (!live) {
     if (!options.ifNeeded) throw nothingToReindex(collection);
     report({ type: 'notice', message: `Collection ${collection} has not been built yet` });
     return null;
   }
   const isCurrent = targets.every(({ settings }) => fingerprintOf(settings) === live.fingerprint);
+  // One that is live and has a run was swapped by it, and the run had no time to end.
+  const isUnderWay = records.some(
+    ({ status, fingerprint, runId: builtBy }) =>
+      (status === 'building' && fingerprint === live.fingerprint) || (status === 'live' && builtBy !== null),
+  );
   if (options.ifNeeded && isCurrent && !isUnderWay) {
+    const [{ settings } = live] = targets;
+    const wanted = { collection, settings, runId };
+    const unwanted = await abandonOthers(database, store.location, wanted, { signal });
+    if (unwanted && (await dropGeneration(database, store, unwanted, { signal }))) {
+      const message = `Dropped generation ${unwanted.number} of ${collection}, which was begun with other settings`;
+      report({ type: 'notice', message });
+    }
     report({ type: 'notice', message: `Collection ${collection} is as the config wants it` });
     return null;
   }

@@ -1,10 +1,12 @@
 import { Option } from 'commander';
 import type { Declare } from '../program.ts';
 import { addMaxOutage } from '../max-outage.ts';
+import { addWorkFlags } from '../work-flags.ts';
+import type { WorkFlags } from '../work-flags.ts';
 import type { MaxOutageFlag } from '../max-outage.ts';
-import { duration, keepDuration, positiveInteger } from '../options.ts';
+import { keepDuration } from '../options.ts';
 
-export interface ReindexFlags extends MaxOutageFlag {
+export interface ReindexFlags extends MaxOutageFlag, WorkFlags {
   rollback?: boolean;
   dropOld?: boolean;
   ifNeeded?: boolean;
@@ -12,11 +14,6 @@ export interface ReindexFlags extends MaxOutageFlag {
   keep?: number;
   retryFailed?: boolean;
   yes?: boolean;
-  batchSize?: number;
-  concurrency?: number;
-  maxCredits?: number;
-  /** Milliseconds. */
-  grace?: number;
 }
 
 export const declareReindex: Declare = (program, define) => {
@@ -49,18 +46,6 @@ export const declareReindex: Declare = (program, define) => {
     )
     .option('--retry-failed', 'try rows again that rest as failed')
     .option('--yes', 'swap even when rows would be lost by it, or more than 20 % of them are gone')
-    .option('--batch-size <n>', 'rows a batch (default: 256)', positiveInteger)
-    .option('--concurrency <n>', 'batches under way at once (default: 4, with a gateway 8)', positiveInteger)
-    .option(
-      '--max-credits <n>',
-      'reserve at most n credits in this run, over all its tenants',
-      positiveInteger,
-    )
-    .option(
-      '--grace <duration>',
-      'time for batches under way once a stop is asked for (default: 20s)',
-      duration,
-    )
     .addHelpText(
       'after',
       `
@@ -73,6 +58,6 @@ Examples:
 
 Readers and other vecpipe runs go on meanwhile. Interrupted, the same command goes on where it ended.`,
     );
-  addMaxOutage(command);
+  addMaxOutage(addWorkFlags(command));
   define(command, () => import('./reindex-main.ts').then((module) => module.reindexMain));
 };

@@ -1,23 +1,20 @@
 import { Option } from 'commander';
 import type { Declare } from '../program.ts';
 import { addMaxOutage } from '../max-outage.ts';
+import { addWorkFlags } from '../work-flags.ts';
+import type { WorkFlags } from '../work-flags.ts';
 import type { MaxOutageFlag } from '../max-outage.ts';
-import { duration, positiveInteger } from '../options.ts';
+import { positiveInteger } from '../options.ts';
 
-export interface VectorizeFlags extends MaxOutageFlag {
+export interface VectorizeFlags extends MaxOutageFlag, WorkFlags {
   queuedOnly?: boolean;
   retryFailed?: boolean;
   refresh?: boolean;
   yes?: boolean;
   limit?: number;
-  batchSize?: number;
-  concurrency?: number;
   workers?: number;
-  maxCredits?: number;
   watch?: boolean;
   healthFile?: string;
-  /** Milliseconds. */
-  grace?: number;
 }
 
 export const declareVectorize: Declare = (program, define) => {
@@ -33,17 +30,6 @@ export const declareVectorize: Declare = (program, define) => {
     )
     .option('--yes', 'delete vanished rows even when they are more than 20 % of a collection')
     .option('--limit <n>', 'work on at most n rows', positiveInteger)
-    .option('--batch-size <n>', 'rows a batch (default: 256)', positiveInteger)
-    .option(
-      '--concurrency <n>',
-      'batches under way at once, per worker (default: 4, with a gateway 8)',
-      positiveInteger,
-    )
-    .option(
-      '--max-credits <n>',
-      'reserve at most n credits in this run, over all its tenants',
-      positiveInteger,
-    )
     .addOption(
       new Option('--workers <n>', 'processes that share the work, with a Postgres server (default: 1)')
         .argParser(positiveInteger)
@@ -57,11 +43,6 @@ export const declareVectorize: Declare = (program, define) => {
       ]),
     )
     .option('--health-file <file>', 'write what the run is doing to a file, for a supervisor')
-    .option(
-      '--grace <duration>',
-      'time for batches under way once a stop is asked for (default: 20s)',
-      duration,
-    )
     .addHelpText(
       'after',
       `
@@ -74,6 +55,6 @@ Examples:
 
 Any number of processes may run it at once: each row is done by one of them.`,
     );
-  addMaxOutage(command);
+  addMaxOutage(addWorkFlags(command));
   define(command, () => import('./vectorize-main.ts').then((module) => module.vectorizeMain));
 };

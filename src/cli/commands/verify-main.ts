@@ -9,6 +9,7 @@ import type { Confirmed } from '../../verify/finding.ts';
 import { noRepairs, planRepairs, repairCollection } from '../../verify/repair.ts';
 import type { Repairs } from '../../verify/repair.ts';
 import { SpilledList } from '../../verify/spilled-list.ts';
+import type { ReadableList } from '../../verify/spilled-list.ts';
 import type { Unit } from '../../verify/unit.ts';
 import { noVerification, verify } from '../../verify/verify.ts';
 import type { Verification, VerifyRunOptions } from '../../verify/verify.ts';
@@ -100,7 +101,7 @@ export const verifyMain: Main<VerifyFlags> = async (context) => {
     if (options.dryRun) {
       progress.isPlan = true;
       progress.repairs = await found.plan();
-    } else if (progress.verification.findings > 0) {
+    } else if (hasWork(progress.verification)) {
       progress.failures.push(...(await fix(context, session, found, progress)));
       progress.before = progress.verification;
       await pass(undefined, noVerification());
@@ -108,6 +109,11 @@ export const verifyMain: Main<VerifyFlags> = async (context) => {
   }
   return end(context, progress);
 };
+
+/** Queued rows may be all that is left of a repair that was interrupted. */
+function hasWork({ findings, collections }: Verification): boolean {
+  return findings > 0 || collections.some(({ queuedRows }) => queuedRows > 0);
+}
 
 /** @throws {VecpipeError} `drift` when something was found and not repaired */
 function end(context: Context, progress: Progress): CommandResult {
@@ -163,28 +169,28 @@ function agreement({ collections }: Verification): string {
 
 /** Findings of each collection until they are repaired. */
 class Found implements AsyncDisposable {
-  readonly #byUnit = new Map<Unit, SpilledList<Confirmed>>();
+  readonly #list = new SpilledList<Confirmed>();
+  /** Where each unit's begin and end in the list: units are verified one after the other. */
+  readonly #places = new Map<Unit, { from: number; to: number }>();
 
   async keep(unit: Unit, confirmed: readonly Confirmed[]): Promise<void> {
-    const list = this.#byUnit.get(unit) ?? new SpilledList<Confirmed>();
-    this.#byUnit.set(unit, list);
-    for (const each of confirmed) await list.push(each);
+    const from = this.#places.get(unit)?.from ?? this.#list.length;
+    for (const each of confirmed) await this.#list.push(each);
+    this.#places.set(unit, { from, to: this.#list.length });
   }
 
-  get units(): ReadonlyMap<Unit, SpilledList<Confirmed>> {
-    return this.#byUnit;
+  *units(): Generator<[Unit, ReadableList<Confirmed>]> {
+    for (const [unit, { from, to }] of this.#places) yield [unit, this.#list.part(from, to)];
   }
 
   async plan(): Promise<Repairs> {
     const repairs = noRepairs();
-    for (const list of this.#byUnit.values()) {
-      for await (const group of list.groups(REPAIRED_TOGETHER)) planRepairs(group, repairs);
-    }
+    for await (const group of this.#list.groups(REPAIRED_TOGETHER)) planRepairs(group, repairs);
     return repairs;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const list of this.#byUnit.values()) await list[Symbol.asyncDispose]();
+    await this.#list[Symbol.asyncDispose]();
   }
 }
 
@@ -200,7 +206,7 @@ async function fix(context: Context, session: Session, found: Found, progress: P
   const { targets, unopened } = await openTargets(session, report, { signal: stop });
   const failures = unopened.map((target) => targetFailure(target, target.error));
   const store = await session.store();
-  for (const [unit, list] of found.units) {
+  for (const [unit, list] of found.units()) {
     report({ type: 'step', message: `Repairing ${unit.collection}` });
     // Nothing is queued for whom nobody can work.
     const sources = unit.sources.filter(({ tenant }) =>

@@ -16,6 +16,8 @@ export interface VerifyFlags extends MaxOutageFlag {
 
 /** More than a person reads, and few enough to be held. */
 const MOST_EXAMPLES = 10_000;
+/** Their keys are in memory at once. */
+const MOST_SAMPLED = 100_000;
 
 export const declareVerify: Declare = (program, define) => {
   const command = program
@@ -28,7 +30,11 @@ export const declareVerify: Declare = (program, define) => {
       ).conflicts('vectors'),
     )
     .option('--vectors', 'look at every vector, too: width, zeros, numbers that are not finite')
-    .option('--sample <n>', 'embed n rows of each tenant anew, and compare the vectors', positiveInteger)
+    .option(
+      '--sample <n>',
+      'embed n rows of each tenant anew, and compare the vectors (100000 at most)',
+      sampleSize,
+    )
     .option('--fix', 'repair what is found, and verify again')
     .option('--yes', 'with --fix: delete vanished rows even when they are more than 20 %')
     .option('--examples <n>', 'findings shown one by one (default: 10)', examples)
@@ -49,6 +55,12 @@ Rows that are queued, or change meanwhile, are not called drift. Exit code 3 say
   addMaxOutage(command);
   define(command, () => import('./verify-main.ts').then((module) => module.verifyMain));
 };
+
+function sampleSize(text: string): number {
+  const number = positiveInteger(text);
+  if (number > MOST_SAMPLED) throw new InvalidArgumentError(`It must be at most ${MOST_SAMPLED}.`);
+  return number;
+}
 
 function examples(text: string): number {
   if (text === '0') return 0;
