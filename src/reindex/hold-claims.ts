@@ -15,14 +15,13 @@ export async function holdClaims(database: Database, generationId: number): Prom
 class ClaimHold implements AsyncDisposable {
   readonly #database: Database;
   readonly #generationId: number;
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
   #extending: Promise<void> | undefined;
   #isOver = false;
 
   constructor(database: Database, generationId: number) {
     this.#database = database;
     this.#generationId = generationId;
-    this.#timer = setInterval(() => this.#beat(), HOLD_MS / 3).unref();
   }
 
   async begin(): Promise<void> {
@@ -31,6 +30,7 @@ class ClaimHold implements AsyncDisposable {
       where id = $1 and status = 'live'`,
       [this.#generationId, HOLD_MS],
     );
+    this.#timer = setInterval(() => this.#beat(), HOLD_MS / 3).unref();
   }
 
   /** Never begins it anew: rows may have been claimed meanwhile, and the swap has to notice. */

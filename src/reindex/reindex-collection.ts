@@ -79,11 +79,12 @@ export async function reindexCollection(
       : `Building generation ${building.number} of ${collection} beside generation ${live.number}`,
   });
   if (isResumed) await forgetLost(context, building, stop);
+  const hasLive = (await store.describeCollection(live.physical, { signal: stop })) !== null;
   await store.createCollection(building.physical, building.dimensions, {
     signal: stop,
-    ...(live.dimensions > 0 && { like: live.physical }),
+    ...(hasLive && { like: live.physical }),
   });
-  const targets = buildingTargets(unit, claimed);
+  const targets = buildingTargets(unit, claimed, hasLive);
   const failures: Failure[] = [];
   const kept = { generation: live.number, isSwapped: false };
   try {
@@ -152,13 +153,17 @@ async function forgetLost(
 /** What stands against a swap; other failed rows are no worse off than in the live generation. */
 const BLOCKING: ReadonlySet<string> = new Set(['rows_lost', 'delete_guard']);
 
-function buildingTargets(unit: ReindexUnit, { live, building }: ClaimedGeneration): Target[] {
+function buildingTargets(
+  unit: ReindexUnit,
+  { live, building }: ClaimedGeneration,
+  hasLive: boolean,
+): Target[] {
   return unit.targets.map((target) => ({
     ...target,
     generation: { ...building, isEmpty: false },
     building: building.id,
     copySource:
-      vectorSpace(live.settings) === vectorSpace(target.settings)
+      hasLive && vectorSpace(live.settings) === vectorSpace(target.settings)
         ? { generation: live, chunking: live.settings.chunking }
         : undefined,
   }));

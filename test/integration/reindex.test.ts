@@ -486,6 +486,15 @@ function describeReindex(variant: BackendVariant): void {
       expect(live && fingerprintOf(live.settings)).toBe(live?.fingerprint);
     });
 
+    test('rebuilds a collection whose live generation has vanished from the store', async () => {
+      const items = await stored(rows(6));
+      const [live] = await generationsOf(items);
+      await backend.store.deleteCollection(live?.physical ?? '');
+      const next = items.with({ text: OTHER_TEMPLATE });
+      expect(await next.reindex()).toMatchObject({ error: undefined, isSwapped: true, generation: 2 });
+      expect(await next.points()).toHaveLength(6);
+    });
+
     test('never replaces a collection by a much smaller one, as after a truncation, unless told to', async () => {
       const items = await stored(rows(10));
       await items.table.remove(...rows(9).map(({ id }) => id));

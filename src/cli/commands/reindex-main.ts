@@ -180,7 +180,7 @@ async function rollback(
     lines.push(`${collection} is generation ${live.number} again; generation ${retired.number} is kept`);
   }
   lines.push(
-    'Rows that have changed since then are as they were: put the settings back that it was built with, and run `vecpipe vectorize`',
+    'Rows that have changed since then are as they were, until `vecpipe vectorize` has run with the settings that it was built with',
   );
   return { json: { collections }, summary: lines };
 }
