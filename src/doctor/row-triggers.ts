@@ -1,9 +1,10 @@
 import type { Entity } from '../entities/entity.ts';
+import { VecpipeError } from '../errors/vecpipe-error.ts';
 import type { CallOptions, Database } from '../ports/database.ts';
 import { openRowSource } from '../sources/rows/open-row-source.ts';
 import { triggerDefinition } from '../triggers/trigger-definition.ts';
 import { readTriggerState } from '../triggers/trigger-state.ts';
-import { ok, warn } from './check.ts';
+import { ok, skip, warn } from './check.ts';
 import type { Finding } from './check.ts';
 
 const COMPARED_MEANWHILE = 'until then `vecpipe vectorize` compares all rows';
@@ -15,7 +16,7 @@ export function mayHaveTriggers({ relation, record }: Entity): boolean {
 
 /**
  * Looks whether an entity's triggers are as the config wants them, on the table, and firing.
- * @throws {VecpipeError} `usage`, as `openRowSource` says
+ * @throws {VecpipeError} `unavailable` when the database cannot be reached
  */
 export async function checkRowTriggers(
   database: Database,
@@ -23,7 +24,12 @@ export async function checkRowTriggers(
   tenant: string,
   options: CallOptions,
 ): Promise<Finding> {
-  const source = await openRowSource(database, entity, tenant, options);
+  const source = await openRowSource(database, entity, tenant, options).catch((error: unknown) => {
+    // The line of its rows says so already.
+    if (error instanceof VecpipeError && error.family === 'usage') return null;
+    throw error;
+  });
+  if (source === null) return skip('its rows cannot be read');
   const definition = triggerDefinition(source);
   if (definition === null) return ok('not used');
   const again = `run \`vecpipe init --triggers --entity ${entity.name}\`; ${COMPARED_MEANWHILE}`;
