@@ -22,7 +22,7 @@ import { benchWorkers } from './workers.ts';
 import { benchStaticKernel } from './static-kernel.ts';
 import { benchFaults, benchVerify } from './verify.ts';
 import { noPostgresServer } from '../test/helpers/postgres-server.ts';
-import { createWorkbench } from './workbench.ts';
+import { createWorkbench, ITEMS } from './workbench.ts';
 import type { Workbench } from './workbench.ts';
 
 const { TEST_DATABASE_URL, TEST_PGVECTOR_URL, TEST_QDRANT_URL } = process.env;
@@ -198,19 +198,6 @@ async function compare(name: string, rows: number, database: Database): Promise<
   const countMs = await medianMs(() => database.query('select count(*) from public.items'));
   return `| ${name} | ${rows} | ${compareMs.toFixed(0)} | ${countMs.toFixed(1)} | ${(compareMs / countMs).toFixed(1)} |`;
 }
-
-const ITEMS = {
-  name: 'items',
-  relation: { kind: 'table', schema: 'public', name: 'items' },
-  keyColumns: ['id'],
-  tenantColumn: null,
-  labelColumn: null,
-  text: '{{ name }}\n{{ body }}',
-  payload: ['name', 'price'],
-  chunk: null,
-  collection: 'unused',
-  record: null,
-} as const;
 
 async function storeAlone(bench: Workbench, rows: number, qdrantUrl: string | null): Promise<number> {
   return bench.withDatabase(async (database) => {

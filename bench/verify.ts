@@ -18,21 +18,8 @@ import { injectFaults, mistakes } from '../test/helpers/verify-faults.ts';
 import type { Fault } from '../test/helpers/verify-faults.ts';
 import { BINARY, built } from './built.ts';
 import { measuredRun } from './measured-run.ts';
-import { createWorkbench } from './workbench.ts';
+import { createWorkbench, ITEMS } from './workbench.ts';
 import type { Workbench } from './workbench.ts';
-
-const ITEMS = {
-  name: 'items',
-  relation: { kind: 'table', schema: 'public', name: 'items' },
-  keyColumns: ['id'],
-  tenantColumn: null,
-  labelColumn: null,
-  text: '{{ name }}\n{{ body }}',
-  payload: ['name', 'price'],
-  chunk: null,
-  collection: 'unused',
-  record: null,
-} as const;
 
 const SIZES = [50_000, 200_000];
 const TURNS = 3;

@@ -16,6 +16,20 @@ const CONFIG = `entities:
     collection: "COLLECTION_{tenant}_{entity}"
 `;
 
+/** The entity of that config. */
+export const ITEMS = {
+  name: 'items',
+  relation: { kind: 'table', schema: 'public', name: 'items' },
+  keyColumns: ['id'],
+  tenantColumn: null,
+  labelColumn: null,
+  text: '{{ name }}\n{{ body }}',
+  payload: ['name', 'price'],
+  chunk: null,
+  collection: 'unused',
+  record: null,
+} as const;
+
 /** A folder with a config and a database with a table of generated rows; disposal removes both. */
 export interface Workbench extends AsyncDisposable {
   folder: string;

@@ -1,6 +1,7 @@
 import { usageError } from '../errors/vecpipe-error.ts';
 import { TextEmbedder } from '../pipeline/text-embedder.ts';
 import { shortHash } from '../util/hash.ts';
+import { cosine } from '../util/vector-math.ts';
 import type { Adoption, SampleAgreement } from './adoption.ts';
 import { matchPoints } from './match-points.ts';
 
@@ -104,17 +105,4 @@ async function sampleIds({ store, adopted, options }: Adoption, count: number): 
   }
   cut();
   return smallest.map(({ id }) => id);
-}
-
-function cosine(one: Float32Array, other: Float32Array): number {
-  let dot = 0;
-  let oneSquares = 0;
-  let otherSquares = 0;
-  for (const [index, value] of one.entries()) {
-    const opposite = other[index] ?? 0;
-    dot += value * opposite;
-    oneSquares += value * value;
-    otherSquares += opposite * opposite;
-  }
-  return dot / Math.sqrt(oneSquares * otherSquares);
 }

@@ -3,6 +3,7 @@ import type { Generation } from '../pipeline/generation.ts';
 import { pointId } from '../pipeline/point-id.ts';
 import { pointPayload } from '../pipeline/prepare-row.ts';
 import type { PreparedRow } from '../pipeline/prepare-row.ts';
+import { recordedPoints } from '../pipeline/recorded-points.ts';
 import { SHORT_STATEMENT_MS } from '../ports/database.ts';
 import type { StoredPoint } from '../ports/vector-store.ts';
 import type { Adoption, PointCounts } from './adoption.ts';
@@ -29,7 +30,11 @@ export async function copyPoints(
   skipped: ReadonlySet<string>,
 ): Promise<PointCounts> {
   const { store, adopted, report, options } = adoption;
-  const before = generation === null ? 0 : await countRecorded(adoption, generation);
+  const { tenant } = adoption.source;
+  const entity = adoption.source.entity.name;
+  // A point a row.
+  const before =
+    generation === null ? 0 : await recordedPoints(adoption.database, generation.id, tenant, entity, options);
   const total = await store.count(adopted, options);
   const counts = { points: 0, withoutRow: 0, unfit: 0, disagreeing: 0 };
   let recorded = 0;
@@ -129,17 +134,4 @@ async function record(
       ),
     options,
   );
-}
-
-async function countRecorded(
-  { database, source, options }: Adoption,
-  generation: Generation,
-): Promise<number> {
-  const { rows } = await database.query<{ count: number }>(
-    `select count(*) as count from vecpipe.vector_state
-    where generation_id = $1 and tenant = $2 and entity = $3`,
-    [generation.id, source.tenant, source.entity.name],
-    options,
-  );
-  return rows[0]?.count ?? 0;
 }

@@ -1,4 +1,5 @@
 import { usageError, VecpipeError } from '../errors/vecpipe-error.ts';
+import { UNSTORABLE } from '../pipeline/prepare-row.ts';
 import type { Payload } from '../ports/vector-store.ts';
 import { parseFieldPath } from '../stores/field-path.ts';
 
@@ -23,9 +24,6 @@ export function parseKeyField(text: string): KeyField {
     );
   }
 }
-
-/** What no key of a row in Postgres holds. */
-const UNSTORABLE = /\0|\p{Surrogate}/u;
 
 /** The row's key as text; null when the payload has none, or a number that JavaScript has rounded. */
 export function readKey(payload: Payload, { names }: KeyField): string | null {

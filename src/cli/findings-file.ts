@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { usageError } from '../errors/vecpipe-error.ts';
-import { errorMessage } from '../util/error-message.ts';
+import { fileErrorReason } from '../util/file-error.ts';
 import type { Finding } from '../verify/finding.ts';
 
 /** Every finding as one line of JSON. A file that exists is replaced. The opener disposes. */
@@ -38,22 +38,10 @@ export class FindingsFile implements AsyncDisposable {
   }
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such folder',
-  ENOTDIR: 'part of the path is a file',
-  EISDIR: 'it is a folder',
-  EACCES: 'no permission',
-  EPERM: 'no permission',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'the disk is full',
-  EDQUOT: 'the disk is full',
-};
-
 function unwritable(error: unknown, path: string) {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   return usageError(
     'findings_file_unwritable',
-    `the file ${path} (--findings) cannot be written: ${REASONS[code] ?? (code || errorMessage(error))}`,
+    `the file ${path} (--findings) cannot be written: ${fileErrorReason(error)}`,
     'name a file in a folder that exists and may be written to',
     error,
   );

@@ -2,7 +2,7 @@ import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { usageError } from '../errors/vecpipe-error.ts';
 import type { Report } from '../ports/run-events.ts';
-import { errorMessage } from '../util/error-message.ts';
+import { fileErrorReason } from '../util/file-error.ts';
 
 /** `waiting`: as `idle`, but not everything can be worked on, and is tried again. */
 export type HealthState = 'starting' | 'working' | 'idle' | 'waiting' | 'stopping';
@@ -73,7 +73,7 @@ export class HealthFile implements AsyncDisposable {
       await rm(file.#draft, { force: true }).catch(() => {});
       throw usageError(
         'health_file_unwritable',
-        `the health file ${path} (--health-file) cannot be written: ${reasonOf(error)}`,
+        `the health file ${path} (--health-file) cannot be written: ${fileErrorReason(error)}`,
         'name a file in a folder that exists and may be written to',
         error,
       );
@@ -113,7 +113,7 @@ export class HealthFile implements AsyncDisposable {
         await this.#write();
         this.#failure = null;
       } catch (error) {
-        this.#warn(reasonOf(error));
+        this.#warn(fileErrorReason(error));
       }
     }
   }
@@ -141,22 +141,4 @@ async function refuseForeign(path: string): Promise<void> {
   if (!/^\{"state":"[a-z]+","pid":\d+,"runId":"/.test(text)) {
     throw new Error(found.isDirectory() ? 'it is a folder' : 'it is there already and is no health file');
   }
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such folder',
-  ENOTDIR: 'part of the path is a file',
-  EISDIR: 'it is a folder',
-  ENOTEMPTY: 'it is a folder',
-  EEXIST: 'it is a folder',
-  EACCES: 'no permission',
-  EPERM: 'no permission',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'the disk is full',
-  EDQUOT: 'the disk is full',
-};
-
-function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return REASONS[code] ?? (code || errorMessage(error));
 }

@@ -51,6 +51,15 @@ export function positiveInteger(text: string): number {
   return number;
 }
 
+/** For `--sample` and its like, of which only so many fit into memory. */
+export function integerUpTo(most: number): (text: string) => number {
+  return (text) => {
+    const number = positiveInteger(text);
+    if (number > most) throw new InvalidArgumentError(`It must be at most ${most}.`);
+    return number;
+  };
+}
+
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/;
 /** Timers of Node wait for 596 hours at most, and some time is added to what is given. */

@@ -1,21 +1,13 @@
-import { collectionName } from '../entities/entity.ts';
-import type { Entity } from '../entities/entity.ts';
 import { usageError } from '../errors/vecpipe-error.ts';
 import { fingerprintOf } from '../pipeline/fingerprint.ts';
 import type { TextEmbedder } from '../pipeline/text-embedder.ts';
 import type { CallOptions, Database } from '../ports/database.ts';
+import type { CollectionGroup } from './collection-groups.ts';
 import { openUnplaced } from './open-targets.ts';
 import type { TargetOptions, UnplacedTarget } from './open-targets.ts';
 import type { Session } from './session.ts';
 
-/** A collection, and whose rows are in it. */
-export interface CollectionGroup {
-  collection: string;
-  entity: Entity;
-  tenants: string[];
-}
-
-/** The same, ready to be rebuilt. */
+/** A collection with all of its tenants, ready to be rebuilt. */
 export interface ReindexGroup {
   collection: string;
   entity: string;
@@ -23,31 +15,12 @@ export interface ReindexGroup {
 }
 
 /**
- * The selected tenants' collections, each once.
- * @throws {VecpipeError} `usage` when a collection is shared with a tenant that was not selected: it can only be
- *   replaced as a whole
+ * Refuses collections that are shared with a tenant that was not selected: they can only be replaced as a whole.
+ * @throws {VecpipeError} `usage`
  */
-export function groupByCollection({
-  config,
-  entities,
-  tenants,
-}: Pick<Session, 'config' | 'entities' | 'tenants'>): CollectionGroup[] {
-  const groups = new Map<string, CollectionGroup>();
-  for (const entity of entities) {
-    for (const tenant of tenants) {
-      const collection = collectionName(entity, tenant);
-      const group = groups.get(collection) ?? { collection, entity, tenants: [] };
-      groups.set(collection, group);
-      group.tenants.push(tenant);
-    }
-  }
-  for (const { collection, entity, tenants: selected } of groups.values()) {
-    const missing = [...config.tenants.keys()].filter(
-      (tenant) => collectionName(entity, tenant) === collection && !selected.includes(tenant),
-    );
-    if (missing.length > 0) throw sharedCollection(collection, missing, 'add --all-tenants');
-  }
-  return [...groups.values()];
+export function refuseParts(groups: readonly CollectionGroup[]): void {
+  const part = groups.find(({ missing }) => missing.length > 0);
+  if (part) throw sharedCollection(part.collection, part.missing, 'add --all-tenants');
 }
 
 /**

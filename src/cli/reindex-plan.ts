@@ -1,9 +1,9 @@
-import { vectorSpace } from '../pipeline/fingerprint.ts';
 import { planRows } from '../pipeline/plan.ts';
 import type { Plan } from '../pipeline/plan.ts';
 import { recordedPoints } from '../pipeline/recorded-points.ts';
 import type { CallOptions } from '../ports/database.ts';
-import { readGenerations } from '../reindex/generation-records.ts';
+import { copySourceFor } from '../reindex/copy-source.ts';
+import type { GenerationRecord } from '../reindex/generation-records.ts';
 import { readPastRate } from '../reindex/past-rate.ts';
 import { shownDuration } from '../util/shown-duration.ts';
 import { formatMoney } from './money.ts';
@@ -31,26 +31,26 @@ interface ReindexPlan extends Pick<
 const QDRANT_OVERHEAD = 1.5;
 const BYTES_A_NUMBER = 4;
 
+/** What would be rebuilt, and from where. */
+export interface PlannedGroup extends ReindexGroup {
+  live: GenerationRecord;
+  /** Number that the next one would have. */
+  generation: number;
+}
+
 /** `reindex --dry-run`. */
 export async function planReindex(
   session: Session,
-  groups: readonly ReindexGroup[],
+  groups: readonly PlannedGroup[],
   options: CallOptions,
 ): Promise<CommandResult> {
   const { database } = session;
   const store = await session.store();
   const plans: ReindexPlan[] = [];
-  for (const { collection, entity, targets } of groups) {
-    const records = await readGenerations(database, store.location, collection, options);
-    const live = records.find(({ status }) => status === 'live');
-    const generation = Math.max(0, ...records.map(({ number }) => number)) + 1;
-    const liveBytes = live ? await store.collectionBytes(live.physical, options) : null;
+  for (const { collection, entity, targets, live, generation } of groups) {
+    const liveBytes = await store.collectionBytes(live.physical, options);
     for (const { tenant, source, settings } of targets) {
       const route = await session.route(tenant, entity);
-      const copySource =
-        live && vectorSpace(live.settings) === vectorSpace(settings)
-          ? { generation: live, chunking: live.settings.chunking }
-          : undefined;
       const plan = await planRows(database, source, null, route, {
         ...options,
         queuedOnly: false,
@@ -58,10 +58,10 @@ export async function planReindex(
         refresh: false,
         retryFailed: true,
         limit: null,
-        copySource,
+        copySource: copySourceFor(live, settings),
       });
       const rate = await readPastRate(database, tenant, entity, options);
-      const points = live ? await recordedPoints(database, live.id, tenant, entity, options) : plan.rows;
+      const points = await recordedPoints(database, live.id, tenant, entity, options);
       const { rows, embed, copied, tokens, cost, credits, requests } = plan;
       plans.push({
         tenant,
@@ -77,7 +77,7 @@ export async function planReindex(
         requests,
         durationMs: rate === null ? null : Math.round((rows / rate) * 1000),
         diskBytes:
-          live && liveBytes !== null
+          liveBytes !== null
             ? Math.round((liveBytes * settings.dimensions) / live.dimensions)
             : Math.round(points * settings.dimensions * BYTES_A_NUMBER * QDRANT_OVERHEAD),
       });

@@ -1,7 +1,8 @@
 /** Rows a batch, unless a flag says otherwise. */
 export const BATCH_SIZE = 256;
 
-const BATCHES_IN_FLIGHT = 4;
+/** Batches under way at once, unless a flag or the provider says otherwise. */
+export const BATCHES_IN_FLIGHT = 4;
 /** A batch spends most of its time waiting for the endpoint; as many texts as a gateway has requests for by default. */
 const REMOTE_BATCHES_IN_FLIGHT = 8;
 const MAX_CONNECTIONS = 16;

@@ -2,7 +2,7 @@ import { refuseOther } from '../providers/router/refuse-other.ts';
 import { fail, ok } from './check.ts';
 import type { Finding } from './check.ts';
 import type { ProbedProvider } from './provider-probe.ts';
-import { cosine } from './vector-math.ts';
+import { cosine } from '../util/vector-math.ts';
 
 /** Two roundings of one model (int8 and float) stay above it; two models never do. */
 const LEAST_COSINE = 0.98;

@@ -9,7 +9,7 @@ import type { ProviderLease } from '../providers/pool/provider-pool.ts';
 import { fail, ok, shownMs, warn } from './check.ts';
 import type { Finding } from './check.ts';
 import { errorFinding } from './error-finding.ts';
-import { lengthOf } from './vector-math.ts';
+import { lengthOf } from '../util/vector-math.ts';
 
 /** Every model knows these words; the same text for all, so that vectors can be compared. */
 const TEXT = 'A short text that shows whether this model answers';

@@ -34,11 +34,9 @@ export async function copyVectors(
   options: CallOptions = {},
 ): Promise<ReadonlyMap<string, Float32Array[]>> {
   const recorded = await readRecorded(database, generation.id, tenant, entity, wanted, options);
-  const alike = wanted.filter(({ row, texts }) => {
-    const found = recorded.get(row.claimed.key);
-    if (found?.textHash !== row.textHash || found.chunks !== texts.length) return false;
-    return texts.length === 1 || isSame(texts, chunksOf(row.text, tokenizer, chunking));
-  });
+  const alike = wanted.filter((each) =>
+    hasSameTexts(each, recorded.get(each.row.claimed.key) ?? null, tokenizer, chunking),
+  );
   const idsOf = ({ row, texts }: RowTexts) =>
     texts.map((_text, chunk) => pointId(tenant, entity, row.claimed.key, chunk));
   const points = new Map<string, StoredPoint>();
@@ -54,9 +52,20 @@ export async function copyVectors(
   return copied;
 }
 
-/** Whether two ways of cutting a text give the same pieces. */
-export function isSame(one: readonly string[], other: readonly string[]): boolean {
-  return one.length === other.length && one.every((text, index) => text === other[index]);
+/**
+ * Whether a row is recorded elsewhere with exactly these texts.
+ * @param chunking as they were cut there
+ */
+export function hasSameTexts(
+  { row, texts }: RowTexts,
+  recorded: { textHash: string; chunks: number } | null,
+  tokenizer: Tokenizer,
+  chunking: Chunking | null,
+): boolean {
+  if (recorded?.textHash !== row.textHash || recorded.chunks !== texts.length) return false;
+  if (texts.length === 1) return true;
+  const before = chunksOf(row.text, tokenizer, chunking);
+  return before.length === texts.length && before.every((text, index) => text === texts[index]);
 }
 
 function usableVector(

@@ -13,8 +13,8 @@ import { renewLease } from '../queue/renew-lease.ts';
 import { requeueRows } from '../queue/requeue-rows.ts';
 import { workOf } from '../queue/work.ts';
 import type { Batch, QueuePlace } from '../queue/work.ts';
-import { heldDeletes } from '../triggers/delete-guard.ts';
 import { errorMessage } from '../util/error-message.ts';
+import { DeleteHold } from './delete-hold.ts';
 import { LeaseLostError } from './held-lease.ts';
 import { processBatch } from './process-batch.ts';
 import type { BatchContext, WriteMark } from './process-batch.ts';
@@ -52,8 +52,6 @@ export type DrainTargets = (
 
 /** How often the queue is looked at again while another worker holds the rest of it. */
 const POLL_MS = 250;
-/** How often the guard looks at the deletes that triggers queue while others are worked on. */
-const GUARD_MS = 10_000;
 /** How often reservations that nobody holds any more are looked for while credits are waited for. */
 const SWEEP_MS = 5_000;
 
@@ -99,8 +97,7 @@ class Drain {
    * in the config any more. Deleting costs nothing, and what is gone must not be found.
    */
   readonly #onlyDeletes = new Map<Target, VecpipeError>();
-  /** What the guard has said of the deletes that triggers have queued, and until when it stands. */
-  readonly #guards = new Map<Target, { held: number; until: number }>();
+  readonly #deleteHold: DeleteHold;
   /** Where the last claim ended. */
   readonly #places = new Map<Target, QueuePlace>();
   /** Targets whose tenant's credits are all reserved by batches under way, and when they are tried again. */
@@ -114,6 +111,7 @@ class Drain {
     this.#context = context;
     this.#options = options;
     this.#recorded = new TableStatistics(context.database, 'vector_state');
+    this.#deleteHold = new DeleteHold(context.database, options.deleteAll ?? false);
   }
 
   async run(targets: readonly Target[]): Promise<ReadonlyMap<Target, VecpipeError>> {
@@ -179,7 +177,7 @@ class Drain {
       const left = limit === null ? batchSize : Math.min(batchSize, limit - this.#claimed);
       if (left <= 0) break;
       const shortage = this.#onlyDeletes.get(target);
-      const holdsDeletes = (await this.#heldDeletes(target)) > 0;
+      const holdsDeletes = (await this.#deleteHold.count(target)) > 0;
       if (holdsDeletes && shortage) {
         this.#broken.set(target, shortage);
         continue;
@@ -205,21 +203,6 @@ class Drain {
     }
     passOn();
     return false;
-  }
-
-  /** @returns how many queued deletes are not to be done unless somebody asks for it; 0 where the guard lets them pass */
-  async #heldDeletes(target: Target): Promise<number> {
-    if (this.#options.deleteAll === true || isBuilding(target)) return 0;
-    const known = this.#guards.get(target);
-    if (known && performance.now() < known.until) return known.held;
-    const { guarded, queued } = await heldDeletes(
-      this.#context.database,
-      target.source,
-      target.generation.id,
-    );
-    const held = guarded ? queued : 0;
-    this.#guards.set(target, { held, until: performance.now() + GUARD_MS });
-    return held;
   }
 
   /** From where the last claim ended, and once more from the beginning when there is nothing behind that. */
@@ -330,7 +313,7 @@ class Drain {
       const backlog = await readBacklog(this.#context.database, target.tenant, target.entity, workOf(target));
       const others = backlog.leased > 0 ? backlog.leased - (await this.#freeOwnLeases(target)) : 0;
       leased += others;
-      const held = await this.#heldDeletes(target);
+      const held = await this.#deleteHold.count(target);
       const mayBeDone = backlog.pending - backlog.failed - held - (waitsForOthers ? 0 : others);
       if (mayBeDone > 0 && !this.#active.includes(target)) this.#active.push(target);
       if (target.credits !== null) await this.#sweepReservations(target);

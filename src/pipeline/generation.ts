@@ -124,7 +124,7 @@ export async function ensureGeneration(
   const isEmpty = info === null || (await store.count(generation.physical, options)) === 0;
   if (isEmpty) await forgetRecorded(database, generation, row.readAt, options);
   if ((await store.resolveAlias(collection, options)) !== generation.physical) {
-    await leadAlias(database, store, collection, options);
+    await healAlias(database, store, collection, options);
     await refuseReplaced(database, generation, options);
   }
   if (row.status !== 'live') {
@@ -138,21 +138,25 @@ export async function ensureGeneration(
 }
 
 /**
- * Points the alias to the generation that is live now. A reindex may have swapped since we looked, and have moved the
- * alias before we do: so it is looked again until both agree.
+ * Points the alias to the generation that is live now, or that is the first and being built, where it leads elsewhere.
+ * A reindex may swap meanwhile, and move the alias before we do: so it is looked again until both agree.
+ * @returns the generation when the alias had to be moved to it, else null
  */
-async function leadAlias(
+export async function healAlias(
   database: Queryable,
   store: VectorStore,
   collection: string,
-  options: CallOptions,
-): Promise<void> {
+  options: CallOptions = {},
+): Promise<Generation | null> {
+  let moved: Generation | null = null;
   for (;;) {
     const row = await readGeneration(database, store.location, collection, options);
-    if (row === null) return;
-    const { physical } = toGeneration(row, collection);
-    if ((await store.resolveAlias(collection, options)) === physical) return;
-    await store.setAlias(collection, physical, options);
+    if (row === null) return moved;
+    const generation = toGeneration(row, collection);
+    if ((await store.resolveAlias(collection, options)) === generation.physical) return moved;
+    if ((await store.describeCollection(generation.physical, options)) === null) return moved;
+    await store.setAlias(collection, generation.physical, options);
+    moved = generation;
   }
 }
 

@@ -7,7 +7,7 @@ import type { Difference } from '../sources/rows/difference.ts';
 import { loadRows } from '../sources/rows/load-rows.ts';
 import type { RowSource } from '../sources/rows/row-source.ts';
 import { chunksOf } from './chunks-of.ts';
-import { isSame } from './copy-vectors.ts';
+import { hasSameTexts } from './copy-vectors.ts';
 import type { CopySource } from './copy-vectors.ts';
 import { effectiveChunking } from './fingerprint.ts';
 import { prepareRow } from './prepare-row.ts';
@@ -193,12 +193,13 @@ async function countPage(
     if (decision.action !== 'embed') continue;
     const { text } = decision.row;
     const texts = chunksOf(text, provider.tokenizer, chunking);
-    const other = elsewhere?.[index]?.recorded;
-    if (copySource && other?.textHash === decision.row.textHash && other.chunks === texts.length) {
-      if (isSame(texts, chunksOf(text, provider.tokenizer, copySource.chunking))) {
-        plan.copied += 1;
-        continue;
-      }
+    const other = elsewhere?.[index]?.recorded ?? null;
+    if (
+      copySource &&
+      hasSameTexts({ row: decision.row, texts }, other, provider.tokenizer, copySource.chunking)
+    ) {
+      plan.copied += 1;
+      continue;
     }
     plan.embed += 1;
     chunks += texts.length;

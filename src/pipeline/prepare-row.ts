@@ -133,7 +133,7 @@ function decimalValue(value: PayloadValue): PayloadValue {
 }
 
 /** Postgres' json can hold them as escapes; a store that gets one refuses all points of the call. */
-const UNSTORABLE = /\0|\p{Surrogate}/u;
+export const UNSTORABLE = /\0|\p{Surrogate}/u;
 
 function holdsUnstorableText(value: PayloadValue): boolean {
   if (typeof value === 'string') return UNSTORABLE.test(value);

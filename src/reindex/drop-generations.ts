@@ -40,21 +40,13 @@ export async function dropGeneration(
 }
 
 /** Drops everything that is kept of a collection. @returns what was dropped */
-export async function dropRetired(
+export function dropRetired(
   database: Database,
   store: VectorStore,
   collection: string,
   options: CallOptions = {},
 ): Promise<GenerationRecord[]> {
-  const pointedAt = await store.resolveAlias(collection, options);
-  const records = await readGenerations(database, store.location, collection, options);
-  // Readers may still be led to it where the alias could not be moved.
-  const dropped: GenerationRecord[] = [];
-  for (const generation of records) {
-    if (generation.status !== 'retired' || generation.physical === pointedAt) continue;
-    if (await dropGeneration(database, store, generation, options)) dropped.push(generation);
-  }
-  return dropped;
+  return dropKept(database, store, collection, () => true, options);
 }
 
 /** Drops the generations of these collections that are kept no longer. @returns what was dropped */
@@ -71,12 +63,29 @@ export async function dropExpired(
     [store.location, collections],
     options,
   );
+  const expired = new Set(rows.map(({ id }) => id));
   const dropped: GenerationRecord[] = [];
-  for (const { id, collection } of rows) {
-    const records = await readGenerations(database, store.location, collection, options);
-    const expired = records.find((record) => record.id === id);
-    if (!expired || (await store.resolveAlias(collection, options)) === expired.physical) continue;
-    if (await dropGeneration(database, store, expired, options)) dropped.push(expired);
+  for (const collection of new Set(rows.map((row) => row.collection))) {
+    dropped.push(...(await dropKept(database, store, collection, ({ id }) => expired.has(id), options)));
+  }
+  return dropped;
+}
+
+async function dropKept(
+  database: Database,
+  store: VectorStore,
+  collection: string,
+  isWanted: (generation: GenerationRecord) => boolean,
+  options: CallOptions,
+): Promise<GenerationRecord[]> {
+  const pointedAt = await store.resolveAlias(collection, options);
+  const records = await readGenerations(database, store.location, collection, options);
+  const dropped: GenerationRecord[] = [];
+  for (const generation of records) {
+    // Readers may still be led to it where the alias could not be moved.
+    if (generation.status !== 'retired' || generation.physical === pointedAt || !isWanted(generation))
+      continue;
+    if (await dropGeneration(database, store, generation, options)) dropped.push(generation);
   }
   return dropped;
 }

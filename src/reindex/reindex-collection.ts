@@ -1,7 +1,7 @@
 import type { Failure } from '../pipeline/counts.ts';
-import { fingerprintOf, vectorSpace } from '../pipeline/fingerprint.ts';
+import { fingerprintOf } from '../pipeline/fingerprint.ts';
 import type { FingerprintSettings } from '../pipeline/fingerprint.ts';
-import { findGenerationId } from '../pipeline/generation.ts';
+import { findGenerationId, healAlias } from '../pipeline/generation.ts';
 import type { OpenGeneration } from '../pipeline/generation.ts';
 import { noTally } from '../pipeline/target.ts';
 import type { Target } from '../pipeline/target.ts';
@@ -11,10 +11,10 @@ import type { VectorizeOptions } from '../pipeline/vectorize.ts';
 import { errorMessage } from '../util/error-message.ts';
 import { claimGeneration, refuseRunning } from './claim-generation.ts';
 import type { ClaimedGeneration } from './claim-generation.ts';
+import { copySourceFor } from './copy-source.ts';
 import { dropGeneration } from './drop-generations.ts';
 import { readGenerations } from './generation-records.ts';
 import type { GenerationRecord } from './generation-records.ts';
-import { healAlias } from './heal-alias.ts';
 import { holdClaims } from './hold-claims.ts';
 import { beginLoad, endLoad } from './load-profile.ts';
 import { countLost, rowsLost } from './lost-rows.ts';
@@ -162,10 +162,7 @@ function buildingTargets(
     ...target,
     generation: { ...building, isEmpty: false },
     building: building.id,
-    copySource:
-      hasLive && vectorSpace(live.settings) === vectorSpace(target.settings)
-        ? { generation: live, chunking: live.settings.chunking }
-        : undefined,
+    copySource: hasLive ? copySourceFor(live, target.settings) : undefined,
   }));
 }
 

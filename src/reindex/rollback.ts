@@ -5,7 +5,7 @@ import { nothingToReindex } from './claim-generation.ts';
 import { readGenerations } from './generation-records.ts';
 import type { GenerationRecord } from './generation-records.ts';
 import { holdClaims } from './hold-claims.ts';
-import { countVanished, refuseShrinking, vanishedKeys } from './shrink-guard.ts';
+import { refuseShrinking, vanishedKeys } from './shrink-guard.ts';
 import { swapGenerations } from './swap.ts';
 import { waitForLeases } from './wait-for-leases.ts';
 
@@ -73,6 +73,7 @@ export async function rollBack(
   return { live: previous, retired: live, deleted };
 }
 
+/** @returns how many rows */
 async function deleteVanished(
   { database, store }: BatchContext,
   source: RowSource,
@@ -81,10 +82,9 @@ async function deleteVanished(
 ): Promise<number> {
   const { tenant } = source;
   const entity = source.entity.name;
-  const { vanished } = await countVanished(database, source, id, { signal });
-  for (let left = vanished; left > 0; left -= PAGE_ROWS) {
+  for (let deleted = 0; ;) {
     const keys = await vanishedKeys(database, source, id, { limit: PAGE_ROWS, signal });
-    if (keys.length === 0) break;
+    if (keys.length === 0) return deleted;
     await store.deleteChunks(
       physical,
       keys.map((key) => ({ tenant, entity, key, fromChunk: 0 })),
@@ -96,6 +96,7 @@ async function deleteVanished(
       [id, tenant, entity, keys],
       { signal },
     );
+    deleted += keys.length;
+    if (keys.length < PAGE_ROWS) return deleted;
   }
-  return vanished;
 }

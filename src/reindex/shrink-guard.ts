@@ -23,8 +23,21 @@ export async function refuseShrinking(
   );
 }
 
+/**
+ * The rows that are recorded for a generation ($3) as `v`, with the key of the source's row, if there is one, as `s`.
+ * A join: what a list of keys that is too large for the memory would cost grows with its square.
+ */
+function recordedRows(source: RowSource): string {
+  return `
+    from vecpipe.vector_state v
+    left join (
+      select distinct (${source.keySql}) collate "C" as key from ${source.from} where ${source.tenantCondition}
+    ) s on s.key = v.key
+    where v.generation_id = $3 and v.tenant = $1 and v.entity = $2`;
+}
+
 /** Rows that are recorded for a generation, and those of them that the source does not have any more. */
-export async function countVanished(
+async function countVanished(
   database: Database,
   source: RowSource,
   generationId: number,
@@ -33,11 +46,7 @@ export async function countVanished(
   const { rows } = await database
     .query<{ recorded: number; vanished: number }>(
       `select count(*) as recorded, count(*) filter (where s.key is null) as vanished
-      from vecpipe.vector_state v
-      left join (
-        select distinct (${source.keySql}) collate "C" as key from ${source.from} where ${source.tenantCondition}
-      ) s on s.key = v.key
-      where v.generation_id = $3 and v.tenant = $1 and v.entity = $2`,
+      ${recordedRows(source)}`,
       [source.tenant, source.entity.name, generationId],
       options,
     )
@@ -56,12 +65,7 @@ export async function vanishedKeys(
 ): Promise<string[]> {
   const { rows } = await database
     .query<{ key: string }>(
-      // A join: what a list of keys that is too large for the memory would cost grows with its square.
-      `select v.key from vecpipe.vector_state v
-      left join (
-        select distinct (${source.keySql}) collate "C" as key from ${source.from} where ${source.tenantCondition}
-      ) s on s.key = v.key
-      where v.generation_id = $3 and v.tenant = $1 and v.entity = $2 and s.key is null
+      `select v.key ${recordedRows(source)} and s.key is null
       order by v.key limit $4`,
       [source.tenant, source.entity.name, generationId, limit],
       options,

@@ -2,8 +2,8 @@ import type { CallOptions, Database, Queryable } from '../ports/database.ts';
 import { unavailableError } from '../errors/vecpipe-error.ts';
 import type { VectorStore } from '../ports/vector-store.ts';
 import { retryConflicts } from '../db/retry-conflicts.ts';
+import { healAlias } from '../pipeline/generation.ts';
 import type { GenerationRecord } from './generation-records.ts';
-import { healAlias } from './heal-alias.ts';
 
 export interface Swap {
   /** Held, so that nothing is claimed for it (see `holdClaims`). */

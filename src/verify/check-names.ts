@@ -4,7 +4,7 @@ import type { VectorStore } from '../ports/vector-store.ts';
 import type { Confirmed, FindingKind, Repair } from './finding.ts';
 import { identityOf } from './point-identity.ts';
 import { GenerationMovedError } from './recorded-rows.ts';
-import { readGenerations } from './unit.ts';
+import { knownGenerations } from './unit.ts';
 import type { Generations, Unit } from './unit.ts';
 
 /** What the store has by name. */
@@ -37,7 +37,7 @@ export async function checkNames(
   for (const name of unknown) if (await isGeneration(store, name, entity, options)) left.push(name);
   // Recorded after all: what one run drops, another may begin anew under the same name.
   const { known } =
-    left.length === 0 ? generations : await readGenerations(database, store.location, collection, options);
+    left.length === 0 ? generations : await knownGenerations(database, store.location, collection, options);
   const pointedAt = new Set(names.aliases.values());
   const found = left
     .filter((name) => !known.has(name))
@@ -51,7 +51,7 @@ export async function checkNames(
 
   // Looked at again: it may have been moved between the two readings.
   const target = await store.resolveAlias(collection, options);
-  const now = await readGenerations(database, store.location, collection, options);
+  const now = await knownGenerations(database, store.location, collection, options);
   if (now.live?.id !== live.id) throw new GenerationMovedError();
   if (target === live.physical) return found;
   const kind = target === null ? 'alias_missing' : 'alias_elsewhere';

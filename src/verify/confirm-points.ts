@@ -8,13 +8,13 @@ import { identityOf } from './point-identity.ts';
 import { PointIds } from './point-ids.ts';
 import { readKnowledge, wasAtRest } from './recorded-rows.ts';
 import type { RowKnowledge } from './recorded-rows.ts';
-import type { LiveGeneration } from './unit.ts';
+import type { GenerationRecord } from '../reindex/generation-records.ts';
 
 /** What points are judged by. */
 export interface PointJudge {
   database: Database;
   store: VectorStore;
-  generation: LiveGeneration;
+  generation: GenerationRecord;
   /** Of the unit: the alias and its one entity. */
   collection: string;
   entity: string;

@@ -1,6 +1,6 @@
 import type { PointIdentity, StoredPoint } from '../ports/vector-store.ts';
 import type { FindingKind } from './finding.ts';
-import type { LiveGeneration } from './unit.ts';
+import type { GenerationRecord } from '../reindex/generation-records.ts';
 
 /** The point that a row should have. */
 export interface OwnedPoint {
@@ -14,7 +14,7 @@ export interface OwnedPoint {
 export function faultOfPoint(
   owner: OwnedPoint,
   textHash: string,
-  generation: Pick<LiveGeneration, 'fingerprint' | 'dimensions'>,
+  generation: Pick<GenerationRecord, 'fingerprint' | 'dimensions'>,
   identity: PointIdentity | null,
   vector: StoredPoint['vector'],
 ): FindingKind | null {

@@ -9,7 +9,7 @@ import type { Candidate } from './candidate.ts';
 import type { Confirmed, Repair } from './finding.ts';
 import { recordedTenants } from './recorded-rows.ts';
 import type { ReadableList } from './spilled-list.ts';
-import { readGenerations, templateOf } from './unit.ts';
+import { knownGenerations, templateOf } from './unit.ts';
 import type { Unit } from './unit.ts';
 import type { VerifyContext } from './verify-collection.ts';
 
@@ -92,7 +92,7 @@ class Repairer {
   async compare(tenants: ReadonlySet<string>): Promise<Failure[]> {
     const { database, store } = this.#context;
     const { collection, sources } = this.#unit;
-    const { live } = await readGenerations(database, store.location, collection, this.#call);
+    const { live } = await knownGenerations(database, store.location, collection, this.#call);
     const failures: Failure[] = [];
     for (const { tenant, open } of sources) {
       if (!tenants.has(tenant)) continue;
@@ -138,7 +138,7 @@ class Repairer {
     if (candidates.length === 0) return;
     const { database, store } = this.#context;
     const { collection, entity, sources } = this.#unit;
-    const { live } = await readGenerations(database, store.location, collection, this.#call);
+    const { live } = await knownGenerations(database, store.location, collection, this.#call);
     if (live === null) return;
     const selected = new Set(sources.map(({ tenant }) => tenant));
     const recorded = await recordedTenants(database, live.id, this.#call);
@@ -158,7 +158,7 @@ class Repairer {
     const { database, store } = this.#context;
     const aliases = await store.listAliases(this.#call);
     if ([...aliases.values()].includes(physical)) return;
-    const { dropped } = await readGenerations(database, store.location, this.#unit.collection, this.#call);
+    const { dropped } = await knownGenerations(database, store.location, this.#unit.collection, this.#call);
     if (!dropped.has(physical)) return;
     await store.deleteCollection(physical, this.#call);
     this.#repairs.deletedCollections.push(physical);
@@ -166,7 +166,7 @@ class Repairer {
 
   async #setAlias(collection: string): Promise<void> {
     const { database, store } = this.#context;
-    const { live } = await readGenerations(database, store.location, collection, this.#call);
+    const { live } = await knownGenerations(database, store.location, collection, this.#call);
     if (live === null) return;
     if ((await store.resolveAlias(collection, this.#call)) !== live.physical)
       await store.setAlias(collection, live.physical, this.#call);

@@ -2,7 +2,7 @@ import { chunksOf } from '../pipeline/chunks-of.ts';
 import { prepareRow } from '../pipeline/prepare-row.ts';
 import { TextEmbedder } from '../pipeline/text-embedder.ts';
 import { sampleKeys } from '../compare/sample-keys.ts';
-import { cosine } from '../doctor/vector-math.ts';
+import { cosine } from '../util/vector-math.ts';
 import type { CallOptions } from '../ports/database.ts';
 import type { EmbeddingProvider } from '../ports/embedding-provider.ts';
 import { loadRows } from '../sources/rows/load-rows.ts';

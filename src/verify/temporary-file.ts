@@ -4,7 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { unavailableError } from '../errors/vecpipe-error.ts';
-import { errorMessage } from '../util/error-message.ts';
+import { fileErrorReason } from '../util/file-error.ts';
 
 /** Where something was put. */
 export interface Place {
@@ -86,20 +86,10 @@ export class TemporaryFile implements AsyncDisposable {
   }
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such folder',
-  EACCES: 'no permission',
-  EPERM: 'no permission',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'the disk is full',
-  EDQUOT: 'the disk is full',
-};
-
 function temporaryFileError(error: unknown, folder: string) {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   return unavailableError(
     'temporary_file_failed',
-    `a temporary file in ${folder} cannot be used: ${REASONS[code] ?? (code || errorMessage(error))}`,
+    `a temporary file in ${folder} cannot be used: ${fileErrorReason(error)}`,
     'make room there, or set TMPDIR to another folder',
     error,
   );

@@ -16,9 +16,10 @@ import { GenerationMovedError, recordedTenants } from './recorded-rows.ts';
 import { RowDifferences } from './row-differences.ts';
 import { sampleVectors } from './sample-vectors.ts';
 import { SpilledList } from './spilled-list.ts';
-import { readGenerations, templateOf } from './unit.ts';
-import type { LiveGeneration, Unit } from './unit.ts';
+import { knownGenerations, templateOf } from './unit.ts';
+import type { Unit } from './unit.ts';
 import { verifyPoints } from './verify-points.ts';
+import type { GenerationRecord } from '../reindex/generation-records.ts';
 
 export interface VerifyContext {
   database: Database;
@@ -76,14 +77,14 @@ export async function passOver(
   const { collection } = unit;
   const call = { ...(options.signal && { signal: options.signal }) };
   const names = await readStoreNames(store, call);
-  const generations = await readGenerations(database, store.location, collection, call);
+  const generations = await knownGenerations(database, store.location, collection, call);
   const { live } = generations;
   try {
     await onConfirmed(await checkNames(database, store, unit, { names, generations }, call));
     return await passOverRows(context, unit, live, options, onConfirmed);
   } catch (error) {
     // A collection that a reindex has dropped meanwhile cannot be read any more.
-    const now = await readGenerations(database, store.location, collection, call).catch(() => null);
+    const now = await knownGenerations(database, store.location, collection, call).catch(() => null);
     throw now !== null && now.live?.id !== live?.id ? new GenerationMovedError() : error;
   }
 }
@@ -91,7 +92,7 @@ export async function passOver(
 async function passOverRows(
   context: VerifyContext,
   unit: Unit,
-  live: LiveGeneration | null,
+  live: GenerationRecord | null,
   options: VerifyOptions,
   onConfirmed: (confirmed: readonly Confirmed[]) => Promise<void>,
 ): Promise<Pass> {
@@ -134,7 +135,7 @@ async function passOverRows(
     pass.queuedRows += pending;
     pass.failedRows += unrepaired;
   }
-  const { live: now } = await readGenerations(database, store.location, unit.collection, call);
+  const { live: now } = await knownGenerations(database, store.location, unit.collection, call);
   if (now?.id !== live?.id) throw new GenerationMovedError();
   return pass;
 }
@@ -146,7 +147,7 @@ async function collectAll(differences: readonly RowDifferences[], options: CallO
 async function passOverPoints(
   context: VerifyContext,
   unit: Unit,
-  live: LiveGeneration,
+  live: GenerationRecord,
   options: VerifyOptions,
   pass: Pass,
   onConfirmed: (confirmed: readonly Confirmed[]) => Promise<void>,

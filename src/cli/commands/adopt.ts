@@ -2,7 +2,7 @@ import { InvalidArgumentError } from 'commander';
 import type { Declare } from '../program.ts';
 import { addMaxOutage } from '../max-outage.ts';
 import type { MaxOutageFlag } from '../max-outage.ts';
-import { positiveInteger } from '../options.ts';
+import { integerUpTo } from '../options.ts';
 
 export interface AdoptFlags extends MaxOutageFlag {
   keyField: string;
@@ -22,7 +22,11 @@ export const declareAdopt: Declare = (program, define) => {
     )
     .argument('<collection>', 'the collection to take over; it stays as it is')
     .requiredOption('--key-field <field>', "payload field that holds the row's key; dots lead into objects")
-    .option('--sample <n>', 'rows to embed again and compare, 10000 at most (default: 50)', sampleSize)
+    .option(
+      '--sample <n>',
+      'rows to embed again and compare, 10000 at most (default: 50)',
+      integerUpTo(MOST_SAMPLED),
+    )
     .option(
       '--min-similarity <cosine>',
       'how near a vector must be to the one made now (default: 0.99)',
@@ -42,12 +46,6 @@ One tenant and one entity at a time. Afterwards, vecpipe vectorize embeds the ro
   addMaxOutage(command);
   define(command, () => import('./adopt-main.ts').then((module) => module.adoptMain));
 };
-
-function sampleSize(text: string): number {
-  const number = positiveInteger(text);
-  if (number > MOST_SAMPLED) throw new InvalidArgumentError(`It must be at most ${MOST_SAMPLED}.`);
-  return number;
-}
 
 function similarity(text: string): number {
   const number = Number(text);

@@ -1,5 +1,4 @@
 import { limitRun } from '../../credits/limit-run.ts';
-import { settleReservations } from '../../credits/settle-reservations.ts';
 import { VecpipeError } from '../../errors/vecpipe-error.ts';
 import type { Failure } from '../../pipeline/counts.ts';
 import { fingerprintOf } from '../../pipeline/fingerprint.ts';
@@ -9,18 +8,19 @@ import { dropGeneration, dropRetired } from '../../reindex/drop-generations.ts';
 import { readGenerations } from '../../reindex/generation-records.ts';
 import { reindexCollection } from '../../reindex/reindex-collection.ts';
 import { rollBack } from '../../reindex/rollback.ts';
-import { pruneRuns } from '../../runs/prune-runs.ts';
-import { recoverLeases } from '../../runs/recover-leases.ts';
 import { openRowSource } from '../../sources/rows/open-row-source.ts';
+import { groupByCollection } from '../collection-groups.ts';
+import type { CollectionGroup } from '../collection-groups.ts';
 import { waitOptions } from '../max-outage.ts';
-import { groupByCollection, openGroup, refuseOtherTenants } from '../reindex-groups.ts';
-import type { CollectionGroup, ReindexGroup } from '../reindex-groups.ts';
+import { openGroup, refuseOtherTenants, refuseParts } from '../reindex-groups.ts';
+import type { ReindexGroup } from '../reindex-groups.ts';
 import { planReindex } from '../reindex-plan.ts';
+import type { PlannedGroup } from '../reindex-plan.ts';
 import type { CommandContext, CommandResult, EntityReport, Main } from '../run-command.ts';
 import { openSession } from '../session.ts';
 import type { Session } from '../session.ts';
 import { vectorizeSummary } from '../summary.ts';
-import { tidyGenerations } from '../tidy-generations.ts';
+import { tidy } from '../tidy.ts';
 import { batchesInFlight, BATCH_SIZE, maxConnections } from '../work-sizes.ts';
 import type { ReindexFlags } from './reindex.ts';
 
@@ -28,7 +28,7 @@ type Context = CommandContext<ReindexFlags>;
 
 /** Rebuilds collections, or goes back to what was there before, or drops it. */
 export const reindexMain: Main<ReindexFlags> = async (context) => {
-  const { options, io, report } = context;
+  const { options, io, report, runId } = context;
   const { stop } = io.stop;
   if (options.grace !== undefined) io.stop.graceMs = options.grace;
   const session = await openSession(context, {
@@ -36,17 +36,35 @@ export const reindexMain: Main<ReindexFlags> = async (context) => {
     wait: waitOptions(options, stop, report),
   });
   const groups = groupByCollection(session);
+  refuseParts(groups);
   if (options.dryRun)
     return options.dropOld ? dropOld(context, session, groups) : plan(context, session, groups);
-  const { database } = session;
-  await recoverLeases(database, context.runId, { signal: stop });
-  await pruneRuns(database, { signal: stop });
-  for (const tenant of session.tenants) await settleReservations(database, tenant, { signal: stop });
-  await tidyGenerations(session, report, stop, { keepsOld: options.rollback === true });
+  await tidy(session, { runId, report, signal: stop, keepsOld: options.rollback === true });
   if (options.rollback) return rollback(context, session, groups);
   if (options.dropOld) return dropOld(context, session, groups);
   return rebuild(context, session, groups);
 };
+
+/** A collection that was worked on. */
+interface BegunGroup {
+  group: ReindexGroup;
+  /** Live now. */
+  generation: number;
+  /** Null where the work did not come to its end. */
+  isSwapped: boolean | null;
+}
+
+function rebuilt(begun: readonly BegunGroup[]): CommandResult {
+  const entities = begun.flatMap(({ group, generation }) => groupReports(group, generation));
+  const collections = begun
+    .filter(({ isSwapped }) => isSwapped !== null)
+    .map(({ group: { collection }, generation, isSwapped }) => ({
+      collection,
+      generation,
+      swapped: isSwapped,
+    }));
+  return { entities, json: { collections }, summary: vectorizeSummary(entities, false) };
+}
 
 async function rebuild(
   context: Context,
@@ -58,14 +76,8 @@ async function rebuild(
   const { database, config } = session;
   const store = await session.store();
   if (options.maxCredits !== undefined) await limitRun(database, runId, options.maxCredits);
-  const done: { group: ReindexGroup; generation: number }[] = [];
-  const collections: { collection: string; generation: number; swapped: boolean }[] = [];
-  const entities = () => done.flatMap(({ group, generation }) => groupReports(group, generation));
-  const result = (): CommandResult => ({
-    entities: entities(),
-    json: { collections },
-    summary: vectorizeSummary(entities(), false),
-  });
+  const begun: BegunGroup[] = [];
+  const result = () => rebuilt(begun);
   context.partial = result;
   const failures: Failure[] = [];
   let failed: VecpipeError | undefined;
@@ -79,8 +91,8 @@ async function rebuild(
       });
       const ready = await isToRebuild(context, session, each, group);
       if (!ready) continue;
-      const entry = { group, generation: ready.liveNumber };
-      done.push(entry);
+      const entry: BegunGroup = { group, generation: ready.liveNumber, isSwapped: null };
+      begun.push(entry);
       const isRemote = group.targets.some(({ embedder }) => embedder.provider.requestLimits !== null);
       const outcome = await reindexCollection({ database, store, report }, group, {
         runId,
@@ -94,11 +106,7 @@ async function rebuild(
         abort,
       });
       entry.generation = outcome.generation;
-      collections.push({
-        collection: each.collection,
-        generation: outcome.generation,
-        swapped: outcome.isSwapped,
-      });
+      entry.isSwapped = outcome.isSwapped;
       failures.push(...outcome.failures);
     } catch (thrown) {
       const error = thrown instanceof VectorizeFailure ? thrown.cause : thrown;
@@ -218,16 +226,17 @@ async function plan(
   const signal = io.stop.stop;
   const { database } = session;
   const store = await session.store();
-  const opened: ReindexGroup[] = [];
+  const planned: PlannedGroup[] = [];
   for (const each of groups) {
     const records = await readGenerations(database, store.location, each.collection, { signal });
     const live = records.find(({ status }) => status === 'live');
     if (!live && !options.ifNeeded) throw nothingToReindex(each.collection);
     const group = await openGroup(session, each, { report, signal, hasCreditLimit: false });
     const isCurrent = group.targets.every(({ settings }) => fingerprintOf(settings) === live?.fingerprint);
-    if (live && !(options.ifNeeded && isCurrent)) opened.push(group);
+    if (!live || (options.ifNeeded && isCurrent)) continue;
+    planned.push({ ...group, live, generation: Math.max(...records.map(({ number }) => number)) + 1 });
   }
-  return planReindex(session, opened, { signal });
+  return planReindex(session, planned, { signal });
 }
 
 function groupReports({ targets, collection }: ReindexGroup, generation: number): EntityReport[] {

@@ -1,9 +1,6 @@
 import { limitRun } from '../../credits/limit-run.ts';
-import { settleReservations } from '../../credits/settle-reservations.ts';
 import { targetFailure, vectorize, VectorizeFailure } from '../../pipeline/vectorize.ts';
 import type { Report } from '../../ports/run-events.ts';
-import { pruneRuns } from '../../runs/prune-runs.ts';
-import { recoverLeases } from '../../runs/recover-leases.ts';
 import { HealthFile } from '../health-file.ts';
 import { entityReport, openTargets } from '../open-targets.ts';
 import { waitOptions } from '../max-outage.ts';
@@ -12,7 +9,7 @@ import type { CommandContext, Main } from '../run-command.ts';
 import { openSession } from '../session.ts';
 import { vectorizeSummary } from '../summary.ts';
 import { workerCount, workerDrain } from '../worker-drain.ts';
-import { tidyGenerations } from '../tidy-generations.ts';
+import { tidy } from '../tidy.ts';
 import { batchesInFlight, BATCH_SIZE, maxConnections } from '../work-sizes.ts';
 import { Watch } from '../watch.ts';
 import type { Watched } from '../watch.ts';
@@ -44,14 +41,7 @@ export const vectorizeMain: Main<VectorizeFlags> = async (context) => {
     return planSession(session, { ...shared, maxCredits: options.maxCredits ?? null, signal: stop });
 
   health?.set({ state: 'working' });
-  const tidy = async () => {
-    await recoverLeases(session.database, runId, { signal: stop });
-    await pruneRuns(session.database, { signal: stop });
-    await tidyGenerations(session, report, stop);
-    for (const tenant of session.tenants) {
-      await settleReservations(session.database, tenant, { signal: stop });
-    }
-  };
+  const tidyUp = () => tidy(session, { runId, report, signal: stop });
   if (options.maxCredits !== undefined) await limitRun(session.database, runId, options.maxCredits);
   const open: Watched['open'] = (selected) =>
     openTargets({ ...session, ...selected }, report, {
@@ -80,12 +70,12 @@ export const vectorizeMain: Main<VectorizeFlags> = async (context) => {
   };
   const { queuedOnly, retryFailed } = shared;
   if (options.watch) {
-    const passes = { queuedOnly, retryFailed, stop, tidy, open, vectorize: work };
+    const passes = { queuedOnly, retryFailed, stop, tidy: tidyUp, open, vectorize: work };
     const watch = new Watch({ ...passes, session, report, health });
     context.partial = () => watch.result;
     return watch.run();
   }
-  await tidy();
+  await tidyUp();
   const { targets, unopened } = await open(session);
   const [firstUnopened] = unopened;
   if (firstUnopened && targets.length === 0) throw firstUnopened.error;

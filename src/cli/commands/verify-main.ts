@@ -23,14 +23,12 @@ import type { Session } from '../session.ts';
 import { vectorizeSummary } from '../summary.ts';
 import { repairsLine, verificationSummary, verificationText } from '../verify-table.ts';
 import { verifyUnits } from '../verify-units.ts';
+import { BATCHES_IN_FLIGHT, BATCH_SIZE, maxConnections } from '../work-sizes.ts';
 import type { VerifyFlags } from './verify.ts';
 
 type Context = CommandContext<VerifyFlags>;
 
 const EXAMPLES = 10;
-const BATCH_SIZE = 256;
-const BATCHES_IN_FLIGHT = 4;
-const MAX_CONNECTIONS = BATCHES_IN_FLIGHT + 2;
 const REPAIRED_TOGETHER = 500;
 const LARGEST_SEED = 2 ** 31;
 
@@ -53,7 +51,11 @@ export const verifyMain: Main<VerifyFlags> = async (context) => {
   const session = await openSession(
     // Only looking needs no right to write; repairing is a run like any other, and listed as one.
     isFixing ? { ...context, command: 'verify --fix' } : context,
-    { maxConnections: MAX_CONNECTIONS, usesProviders: true, wait: waitOptions(options, signal, report) },
+    {
+      maxConnections: maxConnections(BATCHES_IN_FLIGHT),
+      usesProviders: true,
+      wait: waitOptions(options, signal, report),
+    },
   );
   const file =
     options.findings === undefined

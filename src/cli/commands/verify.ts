@@ -1,7 +1,7 @@
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import { addMaxOutage } from '../max-outage.ts';
 import type { MaxOutageFlag } from '../max-outage.ts';
-import { positiveInteger } from '../options.ts';
+import { integerUpTo } from '../options.ts';
 import type { Declare } from '../program.ts';
 
 export interface VerifyFlags extends MaxOutageFlag {
@@ -33,7 +33,7 @@ export const declareVerify: Declare = (program, define) => {
     .option(
       '--sample <n>',
       'embed n rows of each tenant anew, and compare the vectors (100000 at most)',
-      sampleSize,
+      integerUpTo(MOST_SAMPLED),
     )
     .option('--fix', 'repair what is found, and verify again')
     .option('--yes', 'with --fix: delete vanished rows even when they are more than 20 %')
@@ -56,15 +56,6 @@ Rows that are queued, or change meanwhile, are not called drift. Exit code 3 say
   define(command, () => import('./verify-main.ts').then((module) => module.verifyMain));
 };
 
-function sampleSize(text: string): number {
-  const number = positiveInteger(text);
-  if (number > MOST_SAMPLED) throw new InvalidArgumentError(`It must be at most ${MOST_SAMPLED}.`);
-  return number;
-}
-
 function examples(text: string): number {
-  if (text === '0') return 0;
-  const number = positiveInteger(text);
-  if (number > MOST_EXAMPLES) throw new InvalidArgumentError(`It must be at most ${MOST_EXAMPLES}.`);
-  return number;
+  return text === '0' ? 0 : integerUpTo(MOST_EXAMPLES)(text);
 }
