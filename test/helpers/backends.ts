@@ -1,3 +1,4 @@
+import { afterAll, beforeAll } from 'vitest';
 import { migrate } from '../../src/db/migrate.ts';
 import type { Database } from '../../src/ports/database.ts';
 import type { VectorStore } from '../../src/ports/vector-store.ts';
@@ -37,6 +38,24 @@ export async function openMigrated(variant: DatabaseVariant): Promise<MigratedDa
       await testDatabase[Symbol.asyncDispose]();
     },
   };
+}
+
+/**
+ * Gives the tests of a suite a migrated database of their own, and removes it after them.
+ * @param use called with it before the first test
+ */
+export function useMigrated(
+  variant: DatabaseVariant,
+  use: (migrated: MigratedDatabase) => Promise<void> | void,
+): void {
+  let migrated: MigratedDatabase | undefined;
+  beforeAll(async () => {
+    migrated = await openMigrated(variant);
+    await use(migrated);
+  });
+  afterAll(async () => {
+    await migrated?.[Symbol.asyncDispose]();
+  });
 }
 
 /**

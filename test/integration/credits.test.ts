@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { checkLedger } from '../../src/credits/check-ledger.ts';
 import type { Mismatch } from '../../src/credits/check-ledger.ts';
 import { grantCredits, planGrant } from '../../src/credits/grant-credits.ts';
@@ -11,8 +11,7 @@ import { reserveCredits } from '../../src/credits/reserve-credits.ts';
 import { findAbandonedReservations, settleReservations } from '../../src/credits/settle-reservations.ts';
 import type { Database, Queryable } from '../../src/ports/database.ts';
 import { recordRunEnd, recordRunStart } from '../../src/runs/record-run.ts';
-import { openMigrated } from '../helpers/backends.ts';
-import type { MigratedDatabase } from '../helpers/backends.ts';
+import { useMigrated } from '../helpers/backends.ts';
 import { availableDatabases } from '../helpers/databases.ts';
 import type { DatabaseVariant } from '../helpers/databases.ts';
 import { Gate } from '../helpers/gate.ts';
@@ -24,15 +23,9 @@ function describeCredits(variant: DatabaseVariant): void {
   const hasSeveralConnections = variant.kind === 'postgres';
 
   describe(`credits on ${variant.name}`, () => {
-    let migrated: MigratedDatabase;
     let database: Database;
-
-    beforeAll(async () => {
-      migrated = await openMigrated(variant);
-      database = migrated.database;
-    });
-    afterAll(async () => {
-      await migrated?.[Symbol.asyncDispose]();
+    useMigrated(variant, (opened) => {
+      database = opened.database;
     });
 
     function grant(tenant: string, amount: number, changes: Partial<GrantRequest> = {}) {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Entity } from '../../src/entities/entity.ts';
 import { READY_MADE_ENTITIES } from '../../src/entities/ready-made.ts';
 import type { Database } from '../../src/ports/database.ts';
@@ -7,8 +7,7 @@ import type { EntityRecord } from '../../src/sources/records/store-records.ts';
 import { queueDifference } from '../../src/sources/rows/difference.ts';
 import { loadRows } from '../../src/sources/rows/load-rows.ts';
 import { openRowSource } from '../../src/sources/rows/open-row-source.ts';
-import { openMigrated } from '../helpers/backends.ts';
-import type { MigratedDatabase } from '../helpers/backends.ts';
+import { useMigrated } from '../helpers/backends.ts';
 import { availableDatabases } from '../helpers/databases.ts';
 import type { DatabaseVariant } from '../helpers/databases.ts';
 import {
@@ -24,16 +23,10 @@ for (const variant of availableDatabases()) describeDeletes(variant);
 
 function describeDeletes(variant: DatabaseVariant): void {
   describe(`deletes on ${variant.name}`, () => {
-    let migrated: MigratedDatabase;
     let database: Database;
-
-    beforeAll(async () => {
-      migrated = await openMigrated(variant);
-      database = migrated.database;
+    useMigrated(variant, async (opened) => {
+      database = opened.database;
       await database.execute('create schema vp');
-    });
-    afterAll(async () => {
-      await migrated?.[Symbol.asyncDispose]();
     });
 
     describe('a soft-delete column', () => {

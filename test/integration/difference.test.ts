@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Entity } from '../../src/entities/entity.ts';
 import type { Database } from '../../src/ports/database.ts';
 import { claimBatch } from '../../src/queue/claim-batch.ts';
@@ -7,7 +7,7 @@ import { planDifference, queueDifference } from '../../src/sources/rows/differen
 import type { QueuedDifference } from '../../src/sources/rows/difference.ts';
 import { openRowSource } from '../../src/sources/rows/open-row-source.ts';
 import type { RowSource } from '../../src/sources/rows/row-source.ts';
-import { openMigrated } from '../helpers/backends.ts';
+import { useMigrated } from '../helpers/backends.ts';
 import type { MigratedDatabase } from '../helpers/backends.ts';
 import { availableDatabases } from '../helpers/databases.ts';
 import type { DatabaseVariant } from '../helpers/databases.ts';
@@ -43,13 +43,9 @@ function describeDifference(variant: DatabaseVariant): void {
   describe(`differences on ${variant.name}`, () => {
     let migrated: MigratedDatabase;
     let database: Database;
-
-    beforeAll(async () => {
-      migrated = await openMigrated(variant);
-      database = migrated.database;
-    });
-    afterAll(async () => {
-      await migrated?.[Symbol.asyncDispose]();
+    useMigrated(variant, (opened) => {
+      migrated = opened;
+      database = opened.database;
     });
 
     /** A table with rows that are stored already, and what a comparison of it needs. */

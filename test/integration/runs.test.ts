@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/ports/database.ts';
 import { claimBatch } from '../../src/queue/claim-batch.ts';
 import { listRuns } from '../../src/runs/list-runs.ts';
@@ -9,8 +9,7 @@ import { canRecordRuns, recordRunEnd, recordRunStart } from '../../src/runs/reco
 import { recoverLeases } from '../../src/runs/recover-leases.ts';
 import { startHeartbeat } from '../../src/runs/run-heartbeat.ts';
 import { processSpace, processStartTicks } from '../../src/util/process-space.ts';
-import { openMigrated } from '../helpers/backends.ts';
-import type { MigratedDatabase } from '../helpers/backends.ts';
+import { useMigrated } from '../helpers/backends.ts';
 import { availableDatabases } from '../helpers/databases.ts';
 import type { DatabaseVariant } from '../helpers/databases.ts';
 import { queueOf, uniqueName } from '../helpers/pipeline.ts';
@@ -22,15 +21,9 @@ for (const variant of availableDatabases()) describeRuns(variant);
 
 function describeRuns(variant: DatabaseVariant): void {
   describe(`runs on ${variant.name}`, () => {
-    let migrated: MigratedDatabase;
     let database: Database;
-
-    beforeAll(async () => {
-      migrated = await openMigrated(variant);
-      database = migrated.database;
-    });
-    afterAll(async () => {
-      await migrated?.[Symbol.asyncDispose]();
+    useMigrated(variant, (opened) => {
+      database = opened.database;
     });
     beforeEach(async () => {
       await database.execute('truncate vecpipe.runs, vecpipe.queue');

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { reconnectingDatabase } from '../../src/db/reconnecting-database.ts';
 import type { Entity } from '../../src/entities/entity.ts';
 import { READY_MADE_ENTITIES } from '../../src/entities/ready-made.ts';
@@ -9,7 +9,7 @@ import type { EntityRecord } from '../../src/sources/records/store-records.ts';
 import { queueDifference } from '../../src/sources/rows/difference.ts';
 import { openRowSource } from '../../src/sources/rows/open-row-source.ts';
 import type { RowSource } from '../../src/sources/rows/row-source.ts';
-import { openMigrated } from '../helpers/backends.ts';
+import { useMigrated } from '../helpers/backends.ts';
 import type { MigratedDatabase } from '../helpers/backends.ts';
 import { availableDatabases } from '../helpers/databases.ts';
 import type { DatabaseVariant } from '../helpers/databases.ts';
@@ -38,12 +38,9 @@ function describeRecords(variant: DatabaseVariant): void {
   describe(`records on ${variant.name}`, () => {
     let migrated: MigratedDatabase;
     let database: Database;
-    beforeAll(async () => {
-      migrated = await openMigrated(variant);
-      database = migrated.database;
-    });
-    afterAll(async () => {
-      await migrated?.[Symbol.asyncDispose]();
+    useMigrated(variant, (opened) => {
+      migrated = opened;
+      database = opened.database;
     });
 
     async function tenantOf(entity = readyMade('wits')) {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { READY_MADE_ENTITIES } from '../../src/entities/ready-made.ts';
 import { noCounts } from '../../src/pipeline/counts.ts';
 import { syncRecords } from '../../src/pipeline/sync-records.ts';
@@ -7,8 +7,7 @@ import type { Database } from '../../src/ports/database.ts';
 import type { RunEvent } from '../../src/ports/run-events.ts';
 import type { RecordFile, RecordItem } from '../../src/sources/files/record-item.ts';
 import { openRowSource } from '../../src/sources/rows/open-row-source.ts';
-import { openMigrated } from '../helpers/backends.ts';
-import type { MigratedDatabase } from '../helpers/backends.ts';
+import { useMigrated } from '../helpers/backends.ts';
 import { availableDatabases } from '../helpers/databases.ts';
 import type { DatabaseVariant } from '../helpers/databases.ts';
 import { intercept } from '../helpers/intercept.ts';
@@ -20,14 +19,9 @@ for (const variant of availableDatabases()) describeSync(variant);
 
 function describeSync(variant: DatabaseVariant): void {
   describe(`records of a file on ${variant.name}`, () => {
-    let migrated: MigratedDatabase;
     let database: Database;
-    beforeAll(async () => {
-      migrated = await openMigrated(variant);
-      database = migrated.database;
-    });
-    afterAll(async () => {
-      await migrated?.[Symbol.asyncDispose]();
+    useMigrated(variant, (opened) => {
+      database = opened.database;
     });
 
     async function sync(

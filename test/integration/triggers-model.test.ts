@@ -1,13 +1,12 @@
 import { array, assert, asyncProperty, boolean, constantFrom, integer, oneof, record } from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Database, Queryable } from '../../src/ports/database.ts';
 import { queueDifference } from '../../src/sources/rows/difference.ts';
 import { openRowSource } from '../../src/sources/rows/open-row-source.ts';
 import { needsComparison, noteCompared, readEpoch } from '../../src/triggers/baseline.ts';
 import { installTriggers } from '../../src/triggers/install-triggers.ts';
 import { triggerDefinition } from '../../src/triggers/trigger-definition.ts';
-import { openMigrated } from '../helpers/backends.ts';
-import type { MigratedDatabase } from '../helpers/backends.ts';
+import { useMigrated } from '../helpers/backends.ts';
 import { availableDatabases } from '../helpers/databases.ts';
 import type { DatabaseVariant } from '../helpers/databases.ts';
 import { createGeneration, settleQueue, stateOf, tableEntity, uniqueName } from '../helpers/pipeline.ts';
@@ -34,16 +33,10 @@ for (const variant of availableDatabases()) describeModel(variant);
 
 function describeModel(variant: DatabaseVariant): void {
   describe(`triggers and comparisons on ${variant.name}`, () => {
-    let migrated: MigratedDatabase;
     let database: Database;
-
-    beforeAll(async () => {
-      migrated = await openMigrated(variant);
-      database = migrated.database;
+    useMigrated(variant, async (opened) => {
+      database = opened.database;
       await database.execute('create schema vp');
-    });
-    afterAll(async () => {
-      await migrated?.[Symbol.asyncDispose]();
     });
 
     test('say the same, whatever is done to the rows', async () => {

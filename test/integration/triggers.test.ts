@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { quoteIdentifier } from '../../src/db/quote.ts';
 import type { Entity } from '../../src/entities/entity.ts';
 import type { Database, Queryable } from '../../src/ports/database.ts';
@@ -11,8 +11,7 @@ import { dropTriggers, installTriggers, listTriggers } from '../../src/triggers/
 import { refuseEntity, refuseTable } from '../../src/triggers/refuse-table.ts';
 import { triggerDefinition } from '../../src/triggers/trigger-definition.ts';
 import { readTriggerState } from '../../src/triggers/trigger-state.ts';
-import { openMigrated } from '../helpers/backends.ts';
-import type { MigratedDatabase } from '../helpers/backends.ts';
+import { useMigrated } from '../helpers/backends.ts';
 import { availableDatabases } from '../helpers/databases.ts';
 import type { DatabaseVariant } from '../helpers/databases.ts';
 import { createGeneration, settleQueue, tableEntity, uniqueName } from '../helpers/pipeline.ts';
@@ -23,16 +22,10 @@ for (const variant of availableDatabases()) describeTriggers(variant);
 
 function describeTriggers(variant: DatabaseVariant): void {
   describe(`triggers on ${variant.name}`, () => {
-    let migrated: MigratedDatabase;
     let database: Database;
-
-    beforeAll(async () => {
-      migrated = await openMigrated(variant);
-      database = migrated.database;
+    useMigrated(variant, async (opened) => {
+      database = opened.database;
       await database.execute('create schema vp');
-    });
-    afterAll(async () => {
-      await migrated?.[Symbol.asyncDispose]();
     });
 
     /** A table with the columns given and an entity of its own over it, without triggers. */
