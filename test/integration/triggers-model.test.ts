@@ -75,7 +75,7 @@ function describeModel(variant: DatabaseVariant): void {
           await settle();
           for (const source of sources) {
             const { rows } = await database.query<{ key: string }>(
-              `select id::text as key from vp.${name} where tenant_id = $1::int and gone is not true and id is not null order by id`,
+              `select id::text as key from vp.${name} where tenant_id = $1::int and gone is not true and id is not null order by id::text collate "C"`,
               [source.tenant],
             );
             const state = await stateOf(database, source.tenant, name);
